@@ -1,0 +1,1 @@
+"""Turns what happens outside into requests: sources, each a module in ``sources``."""

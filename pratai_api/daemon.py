@@ -1,0 +1,74 @@
+"""``pratai-api``: gunicorn with one worker process, several of which stand behind nginx."""
+
+import sys
+from typing import Any
+
+import zmq
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from oslo_config import cfg
+
+from pratai_api.app import create_app
+from pratai_api.services import Services
+from pratai_common import conf as configuration
+from pratai_common.archives import open_archives
+from pratai_common.beat import Beat
+from pratai_common.channels import Outlets
+from pratai_common.clock import now_ms
+from pratai_common.messages import Message
+from pratai_common.store.base import Store, open_store
+from pratai_common.submit import Submitter
+
+_KEEPALIVE_SECONDS = 75
+
+
+class ApiServer(BaseApplication):  # type: ignore[misc]
+    """Gunicorn, configured by ours. The worker opens store and sockets after it was forked."""
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self._conf = conf
+        self._store: Store | None = None
+        self._beat: Beat | None = None
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Take over the settings that matter."""
+        settings: dict[str, Any] = {
+            "bind": f"{self._conf.api.host}:{self._conf.api.port}",
+            "workers": 1,
+            "worker_class": "gthread",
+            "threads": self._conf.api.threads,
+            "keepalive": _KEEPALIVE_SECONDS,
+            "graceful_timeout": self._conf.grace_seconds,
+            "worker_exit": lambda _server, _worker: self._close(),
+            "control_socket_disable": True,
+            "proc_name": "pratai-api",
+        }
+        for name, value in settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """Build the application, in the worker."""
+        conf = self._conf
+        store = self._store = open_store(conf)
+        archives = open_archives(conf)
+        outlets = Outlets(zmq.Context.instance())
+
+        def send(message: Message) -> bool:
+            return outlets.send(conf.sockets.scheduler, message)
+
+        submitter = Submitter(store, archives, send, now_ms)
+        self._beat = Beat(store, "api", now_ms, lambda: 0)
+        self._beat.start()
+        return create_app(Services(store, archives, submitter, send, now_ms, tuple(conf.runtimes)))
+
+    def _close(self) -> None:
+        if self._beat is not None:
+            self._beat.stop()
+        if self._store is not None:
+            self._store.close()
+
+
+def main() -> None:
+    """Run the program."""
+    ApiServer(configuration.load("pratai-api", sys.argv[1:])).run()

@@ -1,0 +1,87 @@
+"""Every failure as ``{"error": {code, title, message, reason, http_request_id}}``."""
+
+import logging
+from http import HTTPStatus
+
+import msgspec
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from pratai_api.answers import json_answer
+from pratai_common import limits
+from pratai_common.errors import StoreUnavailableError
+
+LOG = logging.getLogger(__name__)
+_DRAIN_BYTES = 2 * limits.MAX_ZIP_BYTES
+_RETRY_AFTER_SECONDS = "1"
+
+
+class ApiError(Exception):
+    """A refusal: HTTP status, reason (a word for programs) and message (for people)."""
+
+    def __init__(self, code: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.reason = reason
+        self.message = message
+
+
+def register(app: Flask) -> None:
+    """Make every failure of the application answer in the one shape."""
+    app.register_error_handler(ApiError, _refused)
+    app.register_error_handler(RequestEntityTooLarge, _too_large)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(msgspec.ValidationError, _invalid)
+    app.register_error_handler(StoreUnavailableError, _store_unavailable)
+    app.register_error_handler(Exception, _ours)
+
+
+def _answer(code: int, reason: str, message: str) -> Response:
+    error = {
+        "code": code,
+        "title": HTTPStatus(code).phrase,
+        "message": message,
+        "reason": reason,
+        "http_request_id": g.http_request_id,
+    }
+    return json_answer({"error": error}, code)
+
+
+def _refused(error: ApiError) -> Response:
+    return _answer(error.code, error.reason, error.message)
+
+
+def _too_large(_error: RequestEntityTooLarge) -> Response:
+    # Read to the end (within bounds): a client that is still sending would see its connection
+    # reset, and never the reason.
+    stream, left = request.environ["wsgi.input"], _DRAIN_BYTES
+    while left > 0 and (read := stream.read(min(left, 256 * limits.KIB))):
+        left -= len(read)
+    most = request.max_content_length or 0
+    return _answer(413, "too_large", f"the body is larger than {most} bytes")
+
+
+def _http(error: HTTPException) -> Response:
+    code = error.code or 500
+    reason = HTTPStatus(code).name.lower()
+    answer = _answer(code, reason, error.description or HTTPStatus(code).description)
+    for name, value in error.get_headers():
+        if name.lower() == "allow":
+            answer.headers[name] = value
+    return answer
+
+
+def _invalid(error: msgspec.ValidationError) -> Response:
+    return _answer(400, "invalid", str(error))
+
+
+def _store_unavailable(error: StoreUnavailableError) -> Response:
+    LOG.error("the store is unavailable: %s", error)
+    answer = _answer(503, "store_unavailable", "the store does not answer; nothing was recorded")
+    answer.headers["Retry-After"] = _RETRY_AFTER_SECONDS
+    return answer
+
+
+def _ours(error: Exception) -> Response:
+    LOG.error("http request %s failed", g.http_request_id, exc_info=error)
+    return _answer(500, "internal", "an error of the platform; the operator's log has more")

@@ -1,0 +1,176 @@
+"""Every option of every service, and the one way to load them.
+
+``etc/pratai.conf.sample`` is generated from this (``make docs``). A ConfigOpts object is passed
+to whoever needs it; there is no global one.
+"""
+
+import os
+import socket
+from pathlib import Path
+
+from oslo_config import cfg
+from oslo_log import log
+
+DEFAULT_OPTS = [
+    cfg.StrOpt(
+        "installation",
+        default="pratai",
+        regex="^[a-z0-9][a-z0-9-]{0,30}$",
+        help="Name of this installation. Everything made in Docker carries it as a label, and "
+        "only what carries it is ever cleaned up.",
+    ),
+    cfg.StrOpt(
+        "state_path",
+        default="/var/lib/pratai",
+        help="Folder of everything that must survive a restart: the embedded store, archives, "
+        "the key of job tokens, the spool of a node.",
+    ),
+    cfg.ListOpt(
+        "runtimes",
+        default=["python3"],
+        help="Runtimes that functions may use; nodes make their images at start.",
+    ),
+    cfg.IntOpt("grace_seconds", default=30, min=0, help="How long a daemon may take to stop."),
+]
+API_OPTS = [
+    cfg.StrOpt("host", default="127.0.0.1", help="Address the API listens on."),
+    cfg.PortOpt("port", default=9096, help="Port the API listens on."),
+    cfg.IntOpt("threads", default=16, min=1, help="Threads of one API process."),
+]
+SOCKET_OPTS: list[cfg.Opt] = [
+    cfg.StrOpt(
+        "scheduler", default="tcp://127.0.0.1:5557", help="Where the scheduler takes messages."
+    ),
+    cfg.StrOpt(
+        "collector", default="tcp://127.0.0.1:5556", help="Where the collector takes results."
+    ),
+    cfg.StrOpt(
+        "scheduler_bind", help="Address the scheduler binds, if not the one others connect to."
+    ),
+    cfg.StrOpt(
+        "collector_bind", help="Address the collector binds, if not the one others connect to."
+    ),
+]
+SCHEDULER_OPTS: list[cfg.Opt] = [
+    cfg.FloatOpt("sweep_seconds", default=1.0, min=0.05, help="How often the store is swept."),
+    cfg.FloatOpt(
+        "node_lease_seconds",
+        default=10.0,
+        min=0.5,
+        help="A node that was silent for this long is lost, and what it ran is repeated.",
+    ),
+    cfg.FloatOpt(
+        "lease_seconds",
+        default=5.0,
+        min=0.5,
+        help="A scheduler that did not renew its lease for this long is replaced by a standby.",
+    ),
+    cfg.FloatOpt(
+        "settle_seconds",
+        default=2.0,
+        min=0.0,
+        help="How long a new scheduler waits for nodes to say what they run.",
+    ),
+    cfg.FloatOpt(
+        "adopt_seconds",
+        default=5.0,
+        min=0.1,
+        help="A job that its node does not hold after this long was lost on its way.",
+    ),
+]
+DRIVER_OPTS = [
+    cfg.StrOpt("name", default=socket.gethostname(), help="This node's name, unique."),
+    cfg.StrOpt(
+        "bind", default="tcp://127.0.0.1:5558", help="Where this node takes jobs; port 0: any."
+    ),
+    cfg.StrOpt("engine", default="docker", help="Container engine: docker, or null (does nothing)"),
+    cfg.IntOpt("slots", default=4, min=1, help="Runs and builds at a time."),
+    cfg.IntOpt("memory", default=4096, min=64, help="Memory for runs and builds, MB."),
+    cfg.FloatOpt("heartbeat_seconds", default=1.0, min=0.05, help="How often a node says it lives"),
+    cfg.FloatOpt(
+        "start_seconds", default=60.0, min=1.0, help="A container must have started within this."
+    ),
+    cfg.IntOpt("pids", default=128, min=8, help="Processes and threads in a container."),
+    cfg.IntOpt("tmp_mb", default=64, min=1, help="A container's /tmp, MB, counted as memory."),
+    cfg.ListOpt(
+        "deny",
+        default=["169.254.0.0/16"],
+        help="Networks that containers may not reach, besides every address of the host and the "
+        "addresses of the scheduler and the collector.",
+    ),
+]
+BUILD_OPTS = [
+    cfg.StrOpt("ca_bundle", help="CA bundle that builds trust; mounted, never in a layer."),
+    cfg.StrOpt("pip_index_url", help="Package index for builds."),
+    cfg.StrOpt("pip_extra_index_url", help="Further package index for builds."),
+    cfg.StrOpt("pip_find_links", help="Folder on the node, or URL, with packages for builds."),
+    cfg.StrOpt(
+        "network",
+        default="bridge",
+        help="Network of builds: bridge (Pratai's own, with its rules), none, or the name of a "
+        "Docker network.",
+    ),
+    cfg.IntOpt("timeout", default=600, min=1, help="A build must end within this many seconds."),
+    cfg.IntOpt("memory", default=1024, min=64, help="Memory of a build, MB."),
+    cfg.FloatOpt("cpus", default=2.0, min=0.1, help="Processors of a build."),
+    cfg.IntOpt("pids", default=512, min=8, help="Processes and threads of a build."),
+    cfg.StrOpt(
+        "seed_image",
+        default="debian:bookworm-slim",
+        help="Base of the runtimes, taken from a registry if it answers within seed_seconds; "
+        "else mmdebstrap makes one from this machine's own apt sources.",
+    ),
+    cfg.IntOpt("seed_seconds", default=10, min=1, help="How long a registry may take to give it."),
+]
+STORE_OPTS: list[cfg.Opt] = [
+    cfg.StrOpt("driver", default="sqlite", help="Store: sqlite."),
+    cfg.StrOpt("sqlite_path", help="The database file; default: store.sqlite in state_path."),
+]
+
+_GROUPS: dict[str | None, list[cfg.Opt]] = {
+    None: DEFAULT_OPTS,
+    "api": API_OPTS,
+    "sockets": SOCKET_OPTS,
+    "scheduler": SCHEDULER_OPTS,
+    "driver": DRIVER_OPTS,
+    "build": BUILD_OPTS,
+    "store": STORE_OPTS,
+}
+
+
+def list_opts() -> list[tuple[str | None, list[cfg.Opt]]]:
+    """Return the options by group, for oslo-config-generator."""
+    return [(group, list(options)) for group, options in _GROUPS.items()]
+
+
+def load(
+    program: str, arguments: list[str], extra_cli: list[cfg.Opt] | None = None
+) -> cfg.ConfigOpts:
+    """Read the command line and configuration files of a program, and set up its logging.
+
+    Raises SystemExit with usage on the command line's mistakes.
+    """
+    conf = cfg.ConfigOpts()
+    log.register_options(conf)
+    for group, options in _GROUPS.items():
+        conf.register_opts(options, group=group)
+    if extra_cli:
+        conf.register_cli_opts(extra_cli)
+    conf(arguments, project="pratai", prog=program)
+    if conf.log_dir and not conf.log_file:
+        Path(conf.log_dir).mkdir(parents=True, exist_ok=True)
+        conf.set_default("log_file", f"{program}.log")
+    log.set_defaults(default_log_levels=["urllib3=WARNING", "docker=WARNING"])
+    log.setup(conf, program)
+    os.umask(0o027)
+    return conf
+
+
+def state_path(conf: cfg.ConfigOpts, *parts: str) -> Path:
+    """Return a path below the state folder."""
+    return Path(conf.state_path, *parts)
+
+
+def token_key_path(conf: cfg.ConfigOpts) -> Path:
+    """Return where the key of job tokens lies; nodes elsewhere do not have it."""
+    return state_path(conf, "keys", "job-tokens")

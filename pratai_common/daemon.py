@@ -1,0 +1,152 @@
+"""The frame of a daemon process: signals, logging, the loop that receives and ticks.
+
+The loop holds no logic: poll, decode, one call. What a daemon does with messages and time is in
+its :class:`Handler`, which knows no sockets and no signals.
+"""
+
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Generic, Protocol, TypeVar
+
+from pratai_common.channels import Inlet
+from pratai_common.errors import DecodeError, StoreUnavailableError
+from pratai_common.messages import MessageDecoder
+from pratai_common.records import Daemon
+
+LOG = logging.getLogger(__name__)
+BATCH = 512
+M = TypeVar("M")
+H_contra = TypeVar("H_contra", contravariant=True)
+
+
+class Handler(Protocol[H_contra]):
+    """What a daemon does: with messages, and as time passes."""
+
+    def receive(self, messages: Sequence[H_contra]) -> None:
+        """Handle what arrived, oldest first."""
+
+    def tick(self) -> None:
+        """Do what is due; called at least every ``tick_seconds``."""
+
+
+class Stop:
+    """SIGTERM and SIGINT as a flag; ``on_stop`` wakes whatever waits."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self.on_stop: Callable[[], None] = lambda: None
+        self._event = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._request)
+
+    def _request(self, _number: int, _frame: object) -> None:
+        self.requested = True
+        os.eventfd_write(self._event, 1)
+        self.on_stop()
+
+    def wait(self, seconds: float) -> bool:
+        """Return whether a stop was requested, after waiting so long for it at most."""
+        select.select([self._event], [], [], seconds)
+        return self.requested
+
+
+class Loop(Generic[M]):
+    """Receives for a handler until told to stop; a malformed message is counted and dropped."""
+
+    def __init__(
+        self,
+        inlet: Inlet,
+        decoder: MessageDecoder[M],
+        handler: Handler[M],
+        tick_seconds: float,
+        flush: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._inlet = inlet
+        self._decoder = decoder
+        self._handler = handler
+        self._tick_seconds = tick_seconds
+        self._flush = flush
+        self._next_tick = 0.0
+        self.dropped = 0
+
+    def run(self, stop: Stop) -> None:
+        """Serve until a stop is requested."""
+        stop.on_stop = self._inlet.wake
+        while not stop.requested:
+            self.once()
+
+    def run_until(self, done: Callable[[], bool], seconds: float) -> None:
+        """Serve until something is so, or for so many seconds at most."""
+        ends = time.monotonic() + seconds
+        while not done() and time.monotonic() < ends:
+            self.once()
+
+    def once(self) -> None:
+        """Wait for messages, a wake-up or the next tick, and handle what there is.
+
+        ``flush`` then sends what other threads have left to be sent.
+        """
+        wait = max(0.0, self._next_tick - time.monotonic())
+        messages = self._decode(self._inlet.receive(int(wait * 1000) + 1, BATCH))
+        try:
+            self._handler.receive(messages)
+            if time.monotonic() >= self._next_tick:
+                self._next_tick = time.monotonic() + self._tick_seconds
+                self._handler.tick()
+        except StoreUnavailableError as error:
+            # Nothing is lost: requests are swept from the store, results come again from spools.
+            LOG.warning("the store is unavailable: %s", error)
+        self._flush()
+
+    def _decode(self, received: list[list[bytes]]) -> list[M]:
+        messages = []
+        for frames in received:
+            try:
+                messages.append(self._decoder.decode(frames))
+            except DecodeError as error:
+                self.dropped += 1
+                LOG.warning("dropped a malformed message: %s", error)
+        return messages
+
+
+def product_version() -> str:
+    """Return the installed version of Pratai."""
+    try:
+        return version("pratai")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def describe(daemon_type: str, daemon_id: str, started_at: int, now: int, dropped: int) -> Daemon:
+    """Return this process's own entry for the cluster's list."""
+    return Daemon(
+        daemon_type=daemon_type,
+        daemon_id=daemon_id,
+        joined_at=started_at,
+        seen_at=now,
+        ip=own_ip(),
+        version=product_version(),
+        pid=os.getpid(),
+        dropped_messages=dropped,
+    )
+
+
+def own_ip() -> str:
+    """Return the address of this host that its name stands for, loopback if there is none."""
+    try:
+        return socket.gethostbyname(socket.gethostname())
+    except OSError:
+        return "127.0.0.1"
+
+
+def fail(message: str) -> int:
+    """Say on stderr why a program ends, and return its exit code."""
+    print(message, file=sys.stderr)  # noqa: T201 - the user of a console script reads stderr
+    return 1

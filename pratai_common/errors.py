@@ -1,0 +1,57 @@
+"""The reasons a run can end with, and the exceptions the platform itself raises.
+
+A failure of the user's code is a *result* with a reason from :class:`Reason`. A failure of ours
+is an exception from this module. The two are never mixed.
+"""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a request did not succeed. An open list: clients must accept names they do not know."""
+
+    EXCEPTION = "exception"
+    EXIT_CODE = "exit_code"
+    OOM = "oom"
+    TIMEOUT = "timeout"
+    BAD_RESULT = "bad_result"
+    RESULT_TOO_LARGE = "result_too_large"
+    IMAGE_BUILD = "image_build"
+    IMAGE_MISSING = "image_missing"
+    EXPIRED = "expired"
+    INPUT_MISSING = "input_missing"
+    NODE_LOST = "node_lost"
+    CANCELLED = "cancelled"
+    FUNCTION_DELETED = "function_deleted"
+
+
+class PrataiError(Exception):
+    """Base of what the platform raises."""
+
+
+class StoreUnavailableError(PrataiError):
+    """The store did not take or give the records; nothing is known to be written."""
+
+
+class NameTakenError(PrataiError):
+    """A function of that name exists in the project."""
+
+
+class PackageError(PrataiError):
+    """An uploaded zip is refused; the message says why and is meant for its author."""
+
+
+class ArchiveMissingError(PrataiError):
+    """No archive has that sha256."""
+
+
+class DecodeError(PrataiError):
+    """Bytes that are no message of ours, or one that this inlet does not take."""
+
+
+class EngineError(PrataiError):
+    """The container engine failed: not the user's fault, so the attempt is repeated elsewhere."""
+
+
+class BuildError(PrataiError):
+    """An image could not be built; the message is for the function's author."""

@@ -1,0 +1,46 @@
+"""The numbers that bound the platform: one place for each, used by every service.
+
+Sources: the sizes are those of the public interface (6 MiB bodies, zips of 50 MiB); the inline
+and reference limits keep records and messages small (see the rules of the data in
+``doc/source/contributor/architecture.rst``).
+"""
+
+KIB = 1024
+MIB = 1024 * KIB
+
+MAX_BODY_BYTES = 6 * MIB
+"""An event's payload or a function's result, as JSON text."""
+
+INLINE_BODY_BYTES = 32 * KIB
+"""Above this a body is an archive and the record holds its sha256."""
+
+REFERENCE_BODY_BYTES = 256 * KIB
+"""Above this a message carries a body's sha256 instead of its bytes."""
+
+MAX_MESSAGE_BYTES = 1 * MIB
+"""No message between daemons is larger; the sockets refuse one."""
+
+QUEUE_MESSAGES = 256
+"""High-water mark of every socket: with REFERENCE_BODY_BYTES it bounds a queue to about 64 MiB."""
+
+MAX_ZIP_BYTES = 50 * MIB
+MAX_UNPACKED_BYTES = 250 * MIB
+MAX_ZIP_ENTRIES = 10_000
+MAX_MODULE_BYTES = 1 * MIB
+"""Of ``new_module.py``: it is parsed by the API."""
+
+LOG_BYTES_PER_RUN = 1 * MIB
+LOG_CHUNK_BYTES = 64 * KIB
+LOG_CHUNK_SECONDS = 0.5
+
+DEFAULT_MEMORY_MB = 128
+MIN_MEMORY_MB = 64
+MAX_MEMORY_MB = 8192
+DEFAULT_TIMEOUT_SECONDS = 60
+MAX_TIMEOUT_SECONDS = 900
+ASYNC_LIFETIME_MS = 24 * 3600 * 1000
+"""How long an asynchronous request may wait for its run before it is ``expired``."""
+
+NODE_LOST_RETRIES = 3
+WINDOW_REQUESTS = 10_000
+"""How much of the backlog a scheduler holds; the rest stays in the store."""

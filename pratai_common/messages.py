@@ -1,0 +1,197 @@
+"""Every message between daemons: typed, versioned, defined here and nowhere else.
+
+On the wire a message is one frame: the protocol's version as one byte, then MessagePack of a
+tagged map. A receiver names the types that its inlet takes; anything else is a ``DecodeError``.
+``tests/unit/test_messages.py`` keeps golden bytes of each: a change that alters them needs a new
+``PROTOCOL_VERSION``.
+"""
+
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from pratai_common.errors import DecodeError
+from pratai_common.records import Body, Request
+
+PROTOCOL_VERSION = 1
+_VERSION_BYTE = bytes([PROTOCOL_VERSION])
+_encoder = msgspec.msgpack.Encoder()
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=True):
+    """Base of all messages."""
+
+
+class AttemptMessage(Message, frozen=True, kw_only=True):
+    """What concerns one attempt of one request; ``token`` proves who was given it."""
+
+    request_id: str
+    attempt: int
+    node: str
+    epoch: int
+    project_id: str
+    token: bytes
+
+
+class Submitted(Message, frozen=True, kw_only=True):
+    """A request was recorded. A hint: it carries the job so that no read is needed."""
+
+    request: Request
+    input: Body | None = None
+
+
+class FunctionChanged(Message, frozen=True, kw_only=True):
+    """A function or its versions changed; what is remembered of it is out of date."""
+
+    function_id: str
+
+
+class NodeState(Message, frozen=True, kw_only=True):
+    """What a node says of itself. ``instance`` is new at each start of its process.
+
+    ``running`` are (request_id, attempt) that take capacity; ``spooled`` are results that the
+    collector has not acknowledged. ``slots`` and ``memory`` (MB) are totals, not what is free.
+    """
+
+    node: str
+    instance: str
+    address: str
+    ip: str
+    pid: int
+    version: str
+    joined_at: int
+    slots: int
+    memory: int
+    runtimes: dict[str, str]
+    running: tuple[tuple[str, int], ...] = ()
+    spooled: tuple[tuple[str, int], ...] = ()
+    draining: bool = False
+    dropped_messages: int = 0
+
+
+class Hello(NodeState, frozen=True, kw_only=True):
+    """A node has started and takes jobs."""
+
+
+class Heartbeat(NodeState, frozen=True, kw_only=True):
+    """A node lives."""
+
+
+class Bye(Message, frozen=True, kw_only=True):
+    """A node has ended on purpose."""
+
+    node: str
+    instance: str
+
+
+class Done(Message, frozen=True, kw_only=True):
+    """The capacity that an attempt took is free again."""
+
+    node: str
+    instance: str
+    request_id: str
+    attempt: int
+
+
+class Package(msgspec.Struct, frozen=True, kw_only=True):
+    """Which code an image is made from."""
+
+    project_id: str
+    function_id: str
+    version: int
+    runtime: str
+    archive_sha256: str
+
+
+class Job(AttemptMessage, frozen=True, kw_only=True):
+    """Run this request. ``timeout`` is in seconds, ``memory`` in MB."""
+
+    instance: str
+    package: Package
+    function_name: str
+    memory: int
+    cpus: float
+    timeout: int
+    network: str
+    isolation: str
+    source: str
+    created_at: int
+    input: Body
+
+
+class Build(AttemptMessage, frozen=True, kw_only=True):
+    """Make the image of this version."""
+
+    instance: str
+    package: Package
+
+
+class Drain(Message, frozen=True, kw_only=True):
+    """Take no more jobs."""
+
+    epoch: int
+
+
+class Result(AttemptMessage, frozen=True, kw_only=True):
+    """How an attempt ended: ``reason`` is ``None`` for success.
+
+    ``output`` is what ``main`` returned, as JSON text. Times are milliseconds; ``init_ms`` and
+    ``run_ms`` are on the node's monotonic clock, ``peak_memory`` is in bytes.
+    """
+
+    reason: str | None = None
+    message: str | None = None
+    output: Body | None = None
+    started_at: int
+    finished_at: int
+    init_ms: float | None = None
+    run_ms: float | None = None
+    cold: bool | None = None
+    isolation: str | None = None
+    peak_memory: int | None = None
+    log_chunks: int = 0
+
+
+class LogPiece(AttemptMessage, frozen=True, kw_only=True, tag="LogChunk"):
+    """A piece of what an attempt printed."""
+
+    seq: int
+    content: bytes
+
+
+class Stored(Message, frozen=True, kw_only=True):
+    """The result of this attempt is settled; the node may forget it."""
+
+    request_id: str
+    attempt: int
+
+
+SchedulerMessage = Submitted | FunctionChanged | Hello | Heartbeat | Bye | Done
+CollectorMessage = Result | LogPiece
+NodeMessage = Job | Build | Drain | Stored
+
+M = TypeVar("M")
+
+
+def encode(message: Message) -> bytes:
+    """Return the frame of a message."""
+    return _VERSION_BYTE + _encoder.encode(message)
+
+
+class MessageDecoder(Generic[M]):
+    """Decodes the frames that one inlet takes; ``types`` is a message class or a union."""
+
+    def __init__(self, types: Any) -> None:
+        self._decoder = msgspec.msgpack.Decoder(types)
+
+    def decode(self, frames: list[bytes]) -> M:
+        """Return the message in a received frame; raises DecodeError for anything else."""
+        if len(frames) != 1:
+            raise DecodeError(f"{len(frames)} frames where one was expected")
+        frame = frames[0]
+        if frame[:1] != _VERSION_BYTE:
+            raise DecodeError(f"protocol version {frame[:1].hex() or 'missing'}, not 01")
+        try:
+            return self._decoder.decode(memoryview(frame)[1:])  # type: ignore[no-any-return]
+        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            raise DecodeError(str(error)) from error

@@ -1,0 +1,183 @@
+"""What the store keeps: small, frozen records. Times are milliseconds since 1970, UTC.
+
+Records are replaced, never changed in place (``msgspec.structs.replace``), so that a change can
+be a pure function from an old record to a new one (see ``store/base.py``).
+"""
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from pratai_common import limits
+
+
+class Status(StrEnum):
+    """Where a request stands. The last four are final."""
+
+    SCHEDULED = "scheduled"
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCESS = "success"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        """Say whether no later outcome can replace this one."""
+        return self in FINAL_STATUSES
+
+
+FINAL_STATUSES = frozenset({Status.SUCCESS, Status.ERROR, Status.TIMEOUT, Status.CANCELLED})
+
+
+class FunctionStatus(StrEnum):
+    """Where a function, or one of its versions, stands."""
+
+    BUILDING = "building"
+    ACTIVE = "active"
+    ERROR = "error"
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of all records: immutable, named fields only."""
+
+
+class Function(Record, frozen=True, kw_only=True):
+    """A function and its settings; its code is in its versions.
+
+    ``version`` is the version that serves, ``None`` while none was ever built.
+    """
+
+    function_id: str
+    project_id: str
+    user_id: str
+    name: str
+    description: str = ""
+    type: str = "async"
+    event: str = "webhook"
+    runtime: str = "python3"
+    memory: int = limits.DEFAULT_MEMORY_MB
+    cpus: float = 1.0
+    timeout: int = limits.DEFAULT_TIMEOUT_SECONDS
+    isolation: str = "container"
+    network: str = "bridge"
+    status: FunctionStatus = FunctionStatus.BUILDING
+    build_error: str | None = None
+    version: int | None = None
+    created_at: int
+    updated_at: int
+    deleted_at: int | None = None
+
+
+class Version(Record, frozen=True, kw_only=True):
+    """One upload of a function's code; immutable but for the outcome of its build."""
+
+    function_id: str
+    number: int
+    project_id: str
+    runtime: str
+    archive_sha256: str
+    size: int
+    status: FunctionStatus = FunctionStatus.BUILDING
+    build_error: str | None = None
+    build_request_id: str
+    created_at: int
+
+
+class Attempt(Record, frozen=True, kw_only=True):
+    """One try to run a request on one node."""
+
+    number: int
+    node: str
+    epoch: int
+    started_at: int
+    finished_at: int | None = None
+    reason: str | None = None
+    message: str | None = None
+
+
+class Request(Record, frozen=True, kw_only=True):
+    """What one event asks of one function, from acceptance to its one final outcome.
+
+    ``kind`` is ``run``, or ``build`` for the build of a version (shown by the function, not in
+    lists of requests). ``next_run_at`` is when it may be dispatched next.
+    """
+
+    request_id: str
+    kind: Literal["run", "build"] = "run"
+    function_id: str
+    project_id: str
+    user_id: str
+    source: str
+    status: Status = Status.QUEUED
+    reason: str | None = None
+    message: str | None = None
+    version: int | None = None
+    attempts: tuple[Attempt, ...] = ()
+    input_sha256: str | None = None
+    created_at: int
+    started_at: int | None = None
+    finished_at: int | None = None
+    expires_at: int
+    next_run_at: int
+    queue_ms: int | None = None
+    init_ms: float | None = None
+    run_ms: float | None = None
+    cold: bool | None = None
+    isolation: str | None = None
+    node: str | None = None
+    peak_memory: int | None = None
+    log_chunks: int | None = None
+
+    @property
+    def attempt(self) -> int:
+        """Return the number of the current attempt, 0 before the first."""
+        return self.attempts[-1].number if self.attempts else 0
+
+
+class Body(Record, frozen=True, kw_only=True):
+    """An input or a result: JSON text. ``content`` is ``None`` where it lies in the archives."""
+
+    sha256: str
+    size: int
+    content: bytes | None = None
+
+
+class LogChunk(Record, frozen=True, kw_only=True):
+    """A piece of what a run printed; pieces of one attempt are numbered from 0 without gaps."""
+
+    request_id: str
+    attempt: int
+    seq: int
+    project_id: str
+    content: bytes
+
+
+class Subscription(Record, frozen=True, kw_only=True):
+    """A function's interest in an event; the one kind so far is an interval timer."""
+
+    subscription_id: str
+    function_id: str
+    project_id: str
+    user_id: str
+    kind: Literal["timer"]
+    frequency_ms: int
+    enabled: bool = True
+    created_at: int
+
+
+class Daemon(Record, frozen=True, kw_only=True):
+    """A live (or lately live) process of the platform, as ``GET /v1/cluster`` shows it."""
+
+    daemon_type: str
+    daemon_id: str
+    joined_at: int
+    seen_at: int
+    ip: str
+    version: str
+    address: str | None = None
+    pid: int | None = None
+    dropped_messages: int = 0
+    runtimes: dict[str, str] = {}

@@ -1,0 +1,1 @@
+"""Where records live: ``base`` says what a store must do, the other modules do it."""

@@ -1,0 +1,203 @@
+"""What every store does. ``tests/contract/test_store.py`` says it again, to each implementation.
+
+Writes are durable when a method returns: they survive kill -9 of every process and power loss.
+Any method may raise StoreUnavailableError, after which nothing is known of the write.
+
+A change is a pure function from the old record to the new one, or to ``None`` for "leave it". It
+may be called several times (another process got in between), and exactly one of its results is
+kept, so one party's decision never overwrites another's that it has not seen.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from oslo_config import cfg
+from stevedore import driver
+
+from pratai_common.records import (
+    Body,
+    Daemon,
+    Function,
+    LogChunk,
+    Request,
+    Status,
+    Subscription,
+    Version,
+)
+
+
+class NewRequest(NamedTuple):
+    """A request to create, with what came in."""
+
+    request: Request
+    input: Body | None
+
+
+class Created(NamedTuple):
+    """What lies in the store after a creation: the new request, or the one that was there."""
+
+    request: Request
+    new: bool
+
+
+class Changed(NamedTuple):
+    """A changed request and, where it ended with one, its result."""
+
+    request: Request
+    result: Body | None = None
+
+
+class RequestChange(NamedTuple):
+    """A change to make to one request."""
+
+    request_id: str
+    apply: Callable[[Request], Changed | None]
+
+
+class Page(NamedTuple):
+    """Which part of a list: up to ``limit`` records older than the one named ``marker``."""
+
+    limit: int
+    marker: str | None = None
+
+
+class RequestFilter(NamedTuple):
+    """Which requests a list holds; ``None`` lets all pass."""
+
+    function_id: str | None = None
+    status: Status | None = None
+
+
+class Lease(NamedTuple):
+    """The right to act alone until it ends; ``epoch`` grows with each new holder."""
+
+    holder: str
+    epoch: int
+
+
+class Store(ABC):
+    """Records by id, in the lists that the API shows, and in the order in which work is due."""
+
+    @classmethod
+    @abstractmethod
+    def from_conf(cls, conf: cfg.ConfigOpts) -> "Store":
+        """Open the store that the configuration names."""
+
+    @abstractmethod
+    def create_schema(self) -> None:
+        """Make or upgrade what the store needs; repeating it changes nothing."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of files and connections."""
+
+    @abstractmethod
+    def create_function(self, function: Function) -> None:
+        """Add a function; raises NameTakenError if a living one has its name in the project."""
+
+    @abstractmethod
+    def get_functions(self, function_ids: Sequence[str]) -> dict[str, Function]:
+        """Return those of the functions that exist, deleted ones included, by id."""
+
+    @abstractmethod
+    def list_functions(self, project_id: str, name: str | None, page: Page) -> list[Function]:
+        """Return living functions, newest first."""
+
+    @abstractmethod
+    def change_function(
+        self, function_id: str, apply: Callable[[Function], Function | None]
+    ) -> Function | None:
+        """Change a function; returns it as it is afterwards, ``None`` if it does not exist."""
+
+    @abstractmethod
+    def create_version(self, version: Version) -> bool:
+        """Add a version; ``False`` where that number exists already."""
+
+    @abstractmethod
+    def list_versions(self, function_id: str) -> list[Version]:
+        """Return a function's versions, oldest first."""
+
+    @abstractmethod
+    def change_version(
+        self, function_id: str, number: int, apply: Callable[[Version], Version | None]
+    ) -> Version | None:
+        """Change a version; returns it as it is afterwards, ``None`` if it does not exist."""
+
+    @abstractmethod
+    def create_requests(self, new: Sequence[NewRequest]) -> list[Created]:
+        """Record requests that do not exist yet; returns what is stored under each id."""
+
+    @abstractmethod
+    def get_requests(self, request_ids: Sequence[str]) -> dict[str, Request]:
+        """Return those of the requests that exist, by id, as last written by anyone."""
+
+    @abstractmethod
+    def list_requests(self, project_id: str, which: RequestFilter, page: Page) -> list[Request]:
+        """Return requests of kind ``run``, newest first."""
+
+    @abstractmethod
+    def due_requests(self, now: int, limit: int) -> list[Request]:
+        """Return queued and scheduled requests with ``next_run_at <= now``, longest due first.
+
+        May miss what was written within the last second, and show what has changed since.
+        """
+
+    @abstractmethod
+    def running_requests(self, limit: int) -> list[Request]:
+        """Return running requests, longest running first; as fresh as ``due_requests``."""
+
+    @abstractmethod
+    def change_requests(self, changes: Sequence[RequestChange]) -> list[Request | None]:
+        """Make changes to requests, each alone; returns each as it is afterwards, if it exists."""
+
+    @abstractmethod
+    def get_input(self, request_id: str) -> Body | None:
+        """Return what came in with a request."""
+
+    @abstractmethod
+    def get_result(self, request_id: str) -> Body | None:
+        """Return what a request ended with."""
+
+    @abstractmethod
+    def add_log_chunks(self, chunks: Sequence[LogChunk]) -> None:
+        """Add pieces of logs; one that is there already stays as it is."""
+
+    @abstractmethod
+    def log_chunks(self, request_id: str) -> list[LogChunk]:
+        """Return the pieces of a request's logs by attempt and number."""
+
+    @abstractmethod
+    def create_subscription(self, subscription: Subscription) -> None:
+        """Add a subscription."""
+
+    @abstractmethod
+    def list_subscriptions(self, kind: str) -> list[Subscription]:
+        """Return the enabled subscriptions of a kind whose functions live, of all projects."""
+
+    @abstractmethod
+    def put_daemon(self, daemon: Daemon) -> None:
+        """Write a daemon's entry, replacing its former one."""
+
+    @abstractmethod
+    def list_daemons(self) -> list[Daemon]:
+        """Return the daemons' entries."""
+
+    @abstractmethod
+    def remove_daemon(self, daemon_type: str, daemon_id: str) -> None:
+        """Forget a daemon that has ended on purpose."""
+
+    @abstractmethod
+    def acquire_lease(self, name: str, holder: str, now: int, duration_ms: int) -> Lease | None:
+        """Take or renew a lease; ``None`` while another holder's has not ended."""
+
+    @abstractmethod
+    def release_lease(self, name: str, holder: str) -> None:
+        """End a lease that this holder has."""
+
+
+def open_store(conf: cfg.ConfigOpts) -> Store:
+    """Open the store that the configuration names."""
+    plugin: Any = driver.DriverManager("pratai.stores", conf.store.driver)
+    store: Store = plugin.driver.from_conf(conf)
+    return store

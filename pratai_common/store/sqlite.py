@@ -1,0 +1,407 @@
+"""The embedded store: one SQLite file, shared by the processes of one machine.
+
+Write-ahead log with ``synchronous=FULL``: a committed write survives power loss. Each record is a
+JSON document beside the columns that queries need, the same shape a document store has.
+"""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+from oslo_config import cfg
+from sqlalchemy import Connection, Engine, Table, create_engine, event, select
+from sqlalchemy import delete as sql_delete
+from sqlalchemy import update as sql_update
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import DBAPIError
+
+from pratai_common import conf as configuration
+from pratai_common.errors import NameTakenError, StoreUnavailableError
+from pratai_common.records import (
+    Body,
+    Daemon,
+    Function,
+    LogChunk,
+    Record,
+    Request,
+    Status,
+    Subscription,
+    Version,
+)
+from pratai_common.store import sqlite_schema as schema
+from pratai_common.store.base import (
+    Created,
+    Lease,
+    NewRequest,
+    Page,
+    RequestChange,
+    RequestFilter,
+    Store,
+)
+from pratai_common.store.group_commit import GroupCommit
+
+R = TypeVar("R", bound=Record)
+T = TypeVar("T")
+_BUSY_SECONDS = 10
+_PENDING = (Status.QUEUED.value, Status.SCHEDULED.value)
+
+
+class SQLiteStore(Store):
+    """See :class:`Store`. One object serves all threads of a process."""
+
+    def __init__(self, path: Path) -> None:
+        self._readers = _engine(path, "BEGIN")
+        self._writer_engine = _engine(path, "BEGIN IMMEDIATE")
+        self._writer = GroupCommit(self._writer_engine)
+
+    @classmethod
+    def from_conf(cls, conf: cfg.ConfigOpts) -> "SQLiteStore":
+        """Open the database that the configuration names."""
+        path = conf.store.sqlite_path or configuration.state_path(conf, "store.sqlite")
+        return cls(Path(path))
+
+    def create_schema(self) -> None:
+        """Make the tables that are not there."""
+        self._writer.run(schema.METADATA.create_all)
+
+    def close(self) -> None:
+        """Finish writes and close the file."""
+        self._writer.close()
+        self._writer_engine.dispose()
+        self._readers.dispose()
+
+    # Functions and versions
+
+    def create_function(self, function: Function) -> None:
+        """See Store."""
+
+        def work(connection: Connection) -> None:
+            taken = connection.execute(
+                select(schema.functions.c.function_id).where(
+                    schema.functions.c.project_id == function.project_id,
+                    schema.functions.c.name == function.name,
+                    schema.functions.c.deleted.is_(False),
+                )
+            ).first()
+            if taken:
+                raise NameTakenError(function.name)
+            connection.execute(insert(schema.functions).values(schema.function_row(function)))
+
+        self._writer.run(work)
+
+    def get_functions(self, function_ids: Sequence[str]) -> dict[str, Function]:
+        """See Store."""
+        table = schema.functions
+        query = select(table.c.doc).where(table.c.function_id.in_(function_ids))
+        return {record.function_id: record for record in self._records(query, Function)}
+
+    def list_functions(self, project_id: str, name: str | None, page: Page) -> list[Function]:
+        """See Store."""
+        table = schema.functions
+        query = select(table.c.doc).where(
+            table.c.project_id == project_id, table.c.deleted.is_(False)
+        )
+        if name is not None:
+            query = query.where(table.c.name == name)
+        return self._records(_paged(query, table, table.c.function_id, page), Function)
+
+    def change_function(
+        self, function_id: str, apply: Callable[[Function], Function | None]
+    ) -> Function | None:
+        """See Store."""
+        table = schema.functions
+        return self._writer.run(
+            lambda connection: _change(
+                connection,
+                table,
+                table.c.function_id == function_id,
+                Function,
+                apply,
+                schema.function_row,
+            )
+        )
+
+    def create_version(self, version: Version) -> bool:
+        """See Store."""
+        statement = (
+            insert(schema.versions).values(schema.version_row(version)).on_conflict_do_nothing()
+        )
+        return self._writer.run(lambda connection: connection.execute(statement).rowcount == 1)
+
+    def list_versions(self, function_id: str) -> list[Version]:
+        """See Store."""
+        table = schema.versions
+        query = (
+            select(table.c.doc).where(table.c.function_id == function_id).order_by(table.c.number)
+        )
+        return self._records(query, Version)
+
+    def change_version(
+        self, function_id: str, number: int, apply: Callable[[Version], Version | None]
+    ) -> Version | None:
+        """See Store."""
+        table = schema.versions
+        where = (table.c.function_id == function_id) & (table.c.number == number)
+        return self._writer.run(
+            lambda connection: _change(connection, table, where, Version, apply, schema.version_row)
+        )
+
+    # Requests
+
+    def create_requests(self, new: Sequence[NewRequest]) -> list[Created]:
+        """See Store."""
+        return self._writer.run(lambda connection: [_create(connection, item) for item in new])
+
+    def get_requests(self, request_ids: Sequence[str]) -> dict[str, Request]:
+        """See Store."""
+        table = schema.requests
+        query = select(table.c.doc).where(table.c.request_id.in_(request_ids))
+        return {record.request_id: record for record in self._records(query, Request)}
+
+    def list_requests(self, project_id: str, which: RequestFilter, page: Page) -> list[Request]:
+        """See Store."""
+        table = schema.requests
+        query = select(table.c.doc).where(table.c.project_id == project_id, table.c.kind == "run")
+        if which.function_id is not None:
+            query = query.where(table.c.function_id == which.function_id)
+        if which.status is not None:
+            query = query.where(table.c.status == which.status.value)
+        return self._records(_paged(query, table, table.c.request_id, page), Request)
+
+    def due_requests(self, now: int, limit: int) -> list[Request]:
+        """See Store."""
+        table = schema.requests
+        query = (
+            select(table.c.doc)
+            .where(table.c.status.in_(_PENDING), table.c.next_run_at <= now)
+            .order_by(table.c.next_run_at)
+            .limit(limit)
+        )
+        return self._records(query, Request)
+
+    def running_requests(self, limit: int) -> list[Request]:
+        """See Store."""
+        table = schema.requests
+        query = (
+            select(table.c.doc)
+            .where(table.c.status == Status.RUNNING.value)
+            .order_by(table.c.next_run_at)
+            .limit(limit)
+        )
+        return self._records(query, Request)
+
+    def change_requests(self, changes: Sequence[RequestChange]) -> list[Request | None]:
+        """See Store."""
+        return self._writer.run(
+            lambda connection: [_change_request(connection, change) for change in changes]
+        )
+
+    def get_input(self, request_id: str) -> Body | None:
+        """See Store."""
+        return self._body(request_id, "input")
+
+    def get_result(self, request_id: str) -> Body | None:
+        """See Store."""
+        return self._body(request_id, "result")
+
+    def _body(self, request_id: str, part: str) -> Body | None:
+        table = schema.bodies
+        query = select(table.c.sha256, table.c.size, table.c.content).where(
+            table.c.request_id == request_id, table.c.part == part
+        )
+        row = self._read(lambda connection: connection.execute(query).first())
+        return None if row is None else Body(sha256=row[0], size=row[1], content=row[2])
+
+    # Logs
+
+    def add_log_chunks(self, chunks: Sequence[LogChunk]) -> None:
+        """See Store."""
+        if not chunks:
+            return
+        rows = [msgspec.structs.asdict(chunk) for chunk in chunks]
+        statement = insert(schema.log_chunks).on_conflict_do_nothing()
+        self._writer.run(lambda connection: connection.execute(statement, rows))
+
+    def log_chunks(self, request_id: str) -> list[LogChunk]:
+        """See Store."""
+        table = schema.log_chunks
+        query = (
+            select(table)
+            .where(table.c.request_id == request_id)
+            .order_by(table.c.attempt, table.c.seq)
+        )
+        rows = self._read(lambda connection: connection.execute(query).mappings().all())
+        return [LogChunk(**row) for row in rows]
+
+    # Subscriptions
+
+    def create_subscription(self, subscription: Subscription) -> None:
+        """See Store."""
+        statement = insert(schema.subscriptions).values(schema.subscription_row(subscription))
+        self._writer.run(lambda connection: connection.execute(statement))
+
+    def list_subscriptions(self, kind: str) -> list[Subscription]:
+        """See Store."""
+        table = schema.subscriptions
+        query = (
+            select(table.c.doc)
+            .join(schema.functions, schema.functions.c.function_id == table.c.function_id)
+            .where(
+                table.c.kind == kind,
+                table.c.enabled.is_(True),
+                schema.functions.c.deleted.is_(False),
+            )
+            .order_by(table.c.subscription_id)
+        )
+        return self._records(query, Subscription)
+
+    # Daemons and leases
+
+    def put_daemon(self, daemon: Daemon) -> None:
+        """See Store."""
+        row = schema.daemon_row(daemon)
+        statement = insert(schema.daemons).values(row)
+        statement = statement.on_conflict_do_update(set_={"doc": row["doc"]})
+        self._writer.run(lambda connection: connection.execute(statement))
+
+    def list_daemons(self) -> list[Daemon]:
+        """See Store."""
+        table = schema.daemons
+        order = (table.c.daemon_type, table.c.daemon_id)
+        return self._records(select(table.c.doc).order_by(*order), Daemon)
+
+    def remove_daemon(self, daemon_type: str, daemon_id: str) -> None:
+        """See Store."""
+        table = schema.daemons
+        statement = sql_delete(table).where(
+            table.c.daemon_type == daemon_type, table.c.daemon_id == daemon_id
+        )
+        self._writer.run(lambda connection: connection.execute(statement))
+
+    def acquire_lease(self, name: str, holder: str, now: int, duration_ms: int) -> Lease | None:
+        """See Store."""
+        table = schema.leases
+
+        def work(connection: Connection) -> Lease | None:
+            row = connection.execute(select(table).where(table.c.name == name)).mappings().first()
+            if row and row["holder"] != holder and row["ends_at"] > now:
+                return None
+            same = row is not None and row["holder"] == holder
+            epoch = (row["epoch"] if row else 0) + (0 if same else 1)
+            values = {"holder": holder, "epoch": epoch, "ends_at": now + duration_ms}
+            statement = insert(table).values(name=name, **values)
+            connection.execute(statement.on_conflict_do_update(set_=values))
+            return Lease(holder, epoch)
+
+        return self._writer.run(work)
+
+    def release_lease(self, name: str, holder: str) -> None:
+        """See Store."""
+        table = schema.leases
+        statement = (
+            sql_update(table)
+            .where(table.c.name == name, table.c.holder == holder)
+            .values(ends_at=0, holder="")
+        )
+        self._writer.run(lambda connection: connection.execute(statement))
+
+    # Reading
+
+    def _records(self, query: Any, kind: type[R]) -> list[R]:
+        rows = self._read(lambda connection: connection.execute(query).scalars().all())
+        return [msgspec.json.decode(row, type=kind) for row in rows]
+
+    def _read(self, do: Callable[[Connection], T]) -> T:
+        try:
+            with self._readers.connect() as connection:
+                return do(connection)
+        except DBAPIError as error:
+            raise StoreUnavailableError(str(error.orig)) from error
+
+
+def _engine(path: Path, begin: str) -> Engine:
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": _BUSY_SECONDS})
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # sqlite3 begins no transactions of its own
+        connection.execute("PRAGMA journal_mode=WAL").close()
+        connection.execute("PRAGMA synchronous=FULL").close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _paged(query: Any, table: Table, key: Any, page: Page) -> Any:
+    """Order newest first, and start behind the marker."""
+    if page.marker is not None:
+        marked = select(table.c.created_at, key).where(key == page.marker).subquery()
+        older = (table.c.created_at < select(marked.c.created_at).scalar_subquery()) | (
+            (table.c.created_at == select(marked.c.created_at).scalar_subquery())
+            & (key < page.marker)
+        )
+        query = query.where(older)
+    return query.order_by(table.c.created_at.desc(), key.desc()).limit(page.limit)
+
+
+def _change(
+    connection: Connection,
+    table: Table,
+    where: Any,
+    kind: type[R],
+    apply: Callable[[R], R | None],
+    row_of: Callable[[R], dict[str, Any]],
+) -> R | None:
+    doc = connection.execute(select(table.c.doc).where(where)).scalar()
+    if doc is None:
+        return None
+    old = msgspec.json.decode(doc, type=kind)
+    new = apply(old)
+    if new is None:
+        return old
+    connection.execute(sql_update(table).where(where).values(row_of(new)))
+    return new
+
+
+def _change_request(connection: Connection, change: RequestChange) -> Request | None:
+    result: list[Body] = []
+
+    def apply(old: Request) -> Request | None:
+        changed = change.apply(old)
+        if changed is None:
+            return None
+        if changed.result is not None:
+            result.append(changed.result)
+        return changed.request
+
+    table = schema.requests
+    where = table.c.request_id == change.request_id
+    after = _change(connection, table, where, Request, apply, schema.request_row)
+    for body in result:
+        _put_body(connection, change.request_id, "result", body)
+    return after
+
+
+def _create(connection: Connection, new: NewRequest) -> Created:
+    row = schema.request_row(new.request)
+    statement = insert(schema.requests).values(row).on_conflict_do_nothing()
+    if connection.execute(statement).rowcount == 1:
+        if new.input is not None:
+            _put_body(connection, new.request.request_id, "input", new.input)
+        return Created(new.request, new=True)
+    table = schema.requests
+    where = table.c.request_id == new.request.request_id
+    doc = connection.execute(select(table.c.doc).where(where)).scalar_one()
+    return Created(msgspec.json.decode(doc, type=Request), new=False)
+
+
+def _put_body(connection: Connection, request_id: str, part: str, body: Body) -> None:
+    statement = insert(schema.bodies).values(
+        request_id=request_id, part=part, **msgspec.structs.asdict(body)
+    )
+    connection.execute(statement.on_conflict_do_nothing())

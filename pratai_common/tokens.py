@@ -1,0 +1,55 @@
+"""Job tokens: who was given an attempt proves it, and nobody can speak for another's.
+
+The scheduler mints, the collector verifies, nodes only carry: they do not have the key.
+"""
+
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+import msgspec
+
+from pratai_common.messages import AttemptMessage
+
+_TOKEN_BYTES = 16
+_KEY_BYTES = 32
+
+
+class TokenKey:
+    """The installation's key for job tokens."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def mint(self, request_id: str, attempt: int, node: str, epoch: int, project_id: str) -> bytes:
+        """Return the token of one attempt: a truncated HMAC-SHA256 of what it may speak for."""
+        claim = msgspec.msgpack.encode((request_id, attempt, node, epoch, project_id))
+        return hmac.digest(self._key, claim, hashlib.sha256)[:_TOKEN_BYTES]
+
+    def verify(self, message: AttemptMessage) -> bool:
+        """Say, in constant time, whether a message speaks for the attempt it names."""
+        expected = self.mint(
+            message.request_id, message.attempt, message.node, message.epoch, message.project_id
+        )
+        return hmac.compare_digest(expected, message.token)
+
+
+def create_key(path: Path) -> bool:
+    """Write a new key, readable by its owner alone; leave an existing one. True if written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return False
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secrets.token_bytes(_KEY_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+    return True
+
+
+def load_key(path: Path) -> TokenKey:
+    """Read the key; raises FileNotFoundError before ``pratai-db-init`` has made one."""
+    return TokenKey(path.read_bytes())

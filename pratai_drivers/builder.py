@@ -1,0 +1,180 @@
+"""Makes a function's image: the runtime, a layer of dependencies, a layer with its files.
+
+Content-addressed: an image's name is a hash of everything it is made from, so what is there is
+never made again, and two functions with the same requirements share a layer.
+"""
+
+import hashlib
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from shutil import copyfile, rmtree
+from tempfile import mkdtemp
+
+from oslo_config import cfg
+
+from pratai_common.archives import Archives
+from pratai_common.conf import state_path
+from pratai_common.errors import ArchiveMissingError, BuildError, PackageError
+from pratai_common.messages import Package
+from pratai_common.package import PackageFile, files
+from pratai_drivers.dependencies import layer_key
+from pratai_drivers.engines.base import BuildSpec, Engine, Print
+
+
+class Builder:
+    """Finds or makes images on this node. May be called from many threads."""
+
+    def __init__(
+        self, engine: Engine, archives: Archives, conf: cfg.ConfigOpts, runtimes: Mapping[str, str]
+    ) -> None:
+        self._engine = engine
+        self._archives = archives
+        self._conf = conf
+        self._runtimes = runtimes
+        self._images: dict[Package, str] = {}
+        self._locks: dict[str, threading.Lock] = {}
+        self._locks_lock = threading.Lock()
+
+    def known_image(self, package: Package) -> str | None:
+        """Return a package's image if it has been on this node since the node started."""
+        image = self._images.get(package)
+        return image if image is not None and self._engine.has_image(image) else None
+
+    def image(self, package: Package, say: Print) -> str:
+        """Return a package's image, made if need be; raises BuildError for its author.
+
+        ``say`` gets the build's log as it comes.
+        """
+        runtime = self._runtimes.get(package.runtime)
+        if runtime is None:
+            raise BuildError(f"this node has no runtime {package.runtime}")
+        content = self._unpack(package)
+        base = self._dependencies(package, runtime, content, say)
+        image = self._name("function", base, package.archive_sha256)
+        with self._one_at_a_time(image):
+            if self._engine.has_image(image):
+                say(b"the image is there already: same content, same image\n")
+            else:
+                say(f"adding {len(content)} files\n".encode())
+                self._engine.add_files(base, image, content.values())
+        self._images[package] = image
+        return image
+
+    def _unpack(self, package: Package) -> dict[str, PackageFile]:
+        try:
+            zipped = self._archives.get(package.archive_sha256)
+            return {file.path: file for file in files(zipped)}
+        except ArchiveMissingError as error:
+            raise BuildError("the uploaded zip is no longer stored") from error
+        except PackageError as error:
+            raise BuildError(str(error)) from error
+
+    def _dependencies(
+        self, package: Package, runtime: str, content: dict[str, PackageFile], say: Print
+    ) -> str:
+        """Return the image with the package's dependencies: the runtime if there are none."""
+        by_path = {path: file.content for path, file in content.items()}
+        key = layer_key(package.project_id, runtime, by_path)
+        if key is None:
+            say(b"no requirements\n")
+            return runtime
+        image = f"{self._conf.installation}/dependencies:{key[:32]}"
+        with self._one_at_a_time(image):
+            if self._engine.has_image(image):
+                say(b"the requirements are installed already: same content, same layer\n")
+            else:
+                say(b"installing the requirements\n")
+                self._install(runtime, image, content, say)
+        return image
+
+    def _install(
+        self, runtime: str, image: str, content: dict[str, PackageFile], say: Print
+    ) -> None:
+        options = self._conf.build
+        with self._settings(content) as (settings, find_links):
+            self._engine.install(
+                BuildSpec(
+                    name=f"{self._conf.installation}-{self._conf.driver.name}-build-"
+                    f"{settings.name}",
+                    base=runtime,
+                    image=image,
+                    settings=settings,
+                    find_links=find_links,
+                    network=options.network,
+                    memory=options.memory,
+                    cpus=options.cpus,
+                    pids=options.pids,
+                    timeout=options.timeout,
+                ),
+                say,
+            )
+
+    @contextmanager
+    def _settings(self, content: dict[str, PackageFile]) -> Iterator[tuple[Path, Path | None]]:
+        """Lay out what a build sees as /run/build: the package, pip's settings, the CA bundle."""
+        parent = state_path(self._conf, "builds")
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(mkdtemp(dir=parent, prefix=""))
+        folder.chmod(0o755)
+        try:
+            _write_package(folder / "package", content)
+            find_links = self._local_find_links()
+            if find_links is not None:
+                (folder / "find-links").mkdir()
+            (folder / "pip.conf").write_text(self._pip_conf(find_links))
+            if self._conf.build.ca_bundle:
+                copyfile(self._conf.build.ca_bundle, folder / "ca.pem")
+            for path in folder.iterdir():
+                path.chmod(0o755 if path.is_dir() else 0o644)
+            yield folder, find_links
+        finally:
+            rmtree(folder, ignore_errors=True)
+
+    def _local_find_links(self) -> Path | None:
+        find_links = self._conf.build.pip_find_links
+        if find_links and Path(find_links).is_dir():
+            return Path(find_links)
+        return None
+
+    def _pip_conf(self, find_links: Path | None) -> str:
+        options = self._conf.build
+        remote_links = None if find_links is not None else _url(options.pip_find_links)
+        settings = {
+            "index-url": options.pip_index_url,
+            "extra-index-url": options.pip_extra_index_url,
+            "find-links": "/run/build/find-links" if find_links is not None else remote_links,
+            "cert": "/run/build/ca.pem" if options.ca_bundle else None,
+        }
+        lines = [f"{name} = {value}" for name, value in settings.items() if value]
+        return "\n".join(["[global]", *lines, ""])
+
+    def _name(self, kind: str, base: str, sha256: str) -> str:
+        digest = hashlib.sha256(f"{base} {sha256}".encode()).hexdigest()
+        return f"{self._conf.installation}/{kind}:{digest[:32]}"
+
+    @contextmanager
+    def _one_at_a_time(self, image: str) -> Iterator[None]:
+        """Let one thread make an image while others that want it wait for it."""
+        with self._locks_lock:
+            lock = self._locks.setdefault(image, threading.Lock())
+        with lock:
+            yield
+        with self._locks_lock, suppress(KeyError):
+            del self._locks[image]
+
+
+def _url(value: str | None) -> str | None:
+    """Return a setting if it is a URL: a folder that is not there is no use to a build."""
+    return value if value and "://" in value else None
+
+
+def _write_package(root: Path, content: dict[str, PackageFile]) -> None:
+    for file in content.values():
+        path = root / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file.content)
+        path.chmod(0o755 if file.executable else 0o644)
+    for folder in [root, *(path for path in root.rglob("*") if path.is_dir())]:
+        folder.chmod(0o755)

@@ -1,0 +1,114 @@
+"""``pratai-driver``: the process around a node."""
+
+import os
+import shutil
+import sys
+import uuid
+from typing import Any
+
+import zmq
+from oslo_config import cfg
+from stevedore import driver
+
+from pratai_common import conf as configuration
+from pratai_common.archives import open_archives
+from pratai_common.channels import Context, Inlet, Outlets
+from pratai_common.clock import now_ms
+from pratai_common.daemon import Loop, Stop, fail, own_ip, product_version
+from pratai_common.errors import EngineError
+from pratai_common.messages import MessageDecoder, NodeMessage
+from pratai_drivers.builder import Builder
+from pratai_drivers.engines.base import Engine
+from pratai_drivers.executor import Executor, runs_path
+from pratai_drivers.node import Identity, Node
+from pratai_drivers.outbox import Outbox
+from pratai_drivers.spool import Spool
+
+_PREPARE = cfg.BoolOpt(
+    "prepare", default=False, help="Make the runtimes' images, saying what is done, and end."
+)
+
+
+def main() -> int:
+    """Run the program."""
+    conf = configuration.load("pratai-driver", sys.argv[1:], [_PREPARE])
+    plugin: Any = driver.DriverManager("pratai.engines", conf.driver.engine)
+    engine: Engine = plugin.driver.from_conf(conf)
+    try:
+        runtimes = engine.prepare(_say)
+        if not conf.prepare:
+            serve(conf, engine, runtimes)
+    except EngineError as error:
+        return fail(f"the node cannot work: {error}")
+    return 0
+
+
+def serve(conf: cfg.ConfigOpts, engine: Engine, runtimes: dict[str, str]) -> None:
+    """Be a node until SIGTERM."""
+    stop = Stop()
+    shutil.rmtree(runs_path(conf), ignore_errors=True)
+    engine.open()
+    context: Context = zmq.Context.instance()
+    outlets = Outlets(context)
+    inlet = Inlet(context, conf.driver.bind)
+    outbox = Outbox(conf.sockets.scheduler, conf.sockets.collector, inlet.wake)
+    archives = open_archives(conf)
+    builder = Builder(engine, archives, conf, runtimes)
+    executor = Executor(engine, builder, archives, conf, outbox.to_collector, now_ms)
+    spool = Spool(configuration.state_path(conf, "nodes", conf.driver.name, "spool"), now_ms())
+    node = Node(
+        _identity(conf, inlet.address, runtimes),
+        executor,
+        spool,
+        outbox,
+        now_ms,
+        lambda: loop.dropped,
+    )
+    decoder: MessageDecoder[NodeMessage] = MessageDecoder(NodeMessage)
+    loop = Loop(
+        inlet,
+        decoder,
+        node,
+        conf.driver.heartbeat_seconds,
+        lambda: outbox.flush(outlets),
+    )
+    node.start()
+    try:
+        loop.run(stop)
+        _leave(conf, node, loop)
+    finally:
+        outbox.flush(outlets)
+        outlets.close()
+        inlet.close()
+        spool.close()
+        engine.close()
+        context.term()
+
+
+def _leave(conf: cfg.ConfigOpts, node: Node, loop: Loop[NodeMessage]) -> None:
+    """Let running jobs end within the grace time, then end them; results go on being sent."""
+    node.drain()
+    loop.run_until(lambda: node.wait_idle(0), conf.grace_seconds)
+    node.interrupt_all("the node was stopped while it ran this")
+    loop.run_until(lambda: node.wait_idle(0), conf.grace_seconds)
+    node.leave()
+
+
+def _identity(conf: cfg.ConfigOpts, address: str, runtimes: dict[str, str]) -> Identity:
+    return Identity(
+        node=conf.driver.name,
+        instance=uuid.uuid4().hex,
+        address=address,
+        ip=own_ip(),
+        pid=os.getpid(),
+        version=product_version(),
+        joined_at=now_ms(),
+        slots=conf.driver.slots,
+        memory=conf.driver.memory,
+        runtimes=runtimes,
+    )
+
+
+def _say(output: bytes) -> None:
+    sys.stderr.write(output.decode(errors="replace"))
+    sys.stderr.flush()

@@ -1,0 +1,113 @@
+"""The engine: the little that the rest of a node knows of containers.
+
+``tests/contract/test_engine.py`` says what an engine must do; whoever passes it can be one. All
+methods may raise EngineError, which is our failure, never the user's; they are called from many
+threads at once.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from oslo_config import cfg
+
+from pratai_common.package import PackageFile
+
+Print = Callable[[bytes], None]
+"""Takes what a build prints, as it comes."""
+
+
+class Exit(NamedTuple):
+    """How a container's first process ended."""
+
+    code: int
+    out_of_memory: bool
+
+
+class RunSpec(NamedTuple):
+    """A container for one event.
+
+    ``link`` is a folder of the node that the container sees, read-only, as ``/run/pratai``: the
+    runner protocol's socket and the pipe for output. ``memory`` is in MB. ``network`` is
+    ``bridge`` (the node's own, with its rules) or ``none``.
+    """
+
+    name: str
+    image: str
+    link: Path
+    memory: int
+    cpus: float
+    network: str
+
+
+class BuildSpec(NamedTuple):
+    """A throwaway container that runs the runtime's ``install``, and becomes a layer.
+
+    ``settings`` is a folder of the node, seen read-only as ``/run/build`` while the container
+    lives and found in no layer. ``timeout`` is in seconds, ``memory`` in MB.
+    """
+
+    name: str
+    base: str
+    image: str
+    settings: Path
+    find_links: Path | None
+    network: str
+    memory: int
+    cpus: float
+    pids: int
+    timeout: int
+
+
+class Container(ABC):
+    """A started container."""
+
+    @abstractmethod
+    def wait(self, seconds: float) -> Exit | None:
+        """Return how it ended, ``None`` if it has not after so many seconds."""
+
+    @abstractmethod
+    def peak_memory(self) -> int | None:
+        """Return the most memory it has used so far, in bytes, where that can be told."""
+
+    @abstractmethod
+    def remove(self) -> None:
+        """End it and everything in it, at once, and leave nothing of it."""
+
+
+class Engine(ABC):
+    """See the module."""
+
+    @classmethod
+    @abstractmethod
+    def from_conf(cls, conf: cfg.ConfigOpts) -> "Engine":
+        """Return the engine that the configuration describes; nothing is started yet."""
+
+    @abstractmethod
+    def prepare(self, say: Print) -> dict[str, str]:
+        """Make the runtimes' images where they are missing; returns image by runtime."""
+
+    @abstractmethod
+    def open(self) -> None:
+        """Make networks and rules, and remove what this node left behind when it was killed."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Take down what ``open`` made."""
+
+    @abstractmethod
+    def has_image(self, image: str) -> bool:
+        """Say whether an image is here."""
+
+    @abstractmethod
+    def install(self, spec: BuildSpec, say: Print) -> None:
+        """Make the layer of dependencies; raises BuildError where installing them failed."""
+
+    @abstractmethod
+    def add_files(self, base: str, image: str, files: Iterable[PackageFile]) -> None:
+        """Make an image of ``base`` with a function's files in the runtime's function folder."""
+
+    @abstractmethod
+    def start(self, spec: RunSpec) -> Container:
+        """Start a container."""

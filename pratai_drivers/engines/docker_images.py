@@ -1,0 +1,207 @@
+"""The images that are Pratai's own: the seed, the runtimes on it, and the packet filter's tool.
+
+Each is named by a hash of what it is made from, and made only where that name is missing.
+"""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import time
+from pathlib import Path
+from typing import IO, Any
+
+import docker
+import requests
+from docker.utils import kwargs_from_env
+from oslo_config import cfg
+
+import pratai_runtimes
+from pratai_common.errors import EngineError
+from pratai_drivers.engines.base import Print
+
+_RUNTIMES = Path(pratai_runtimes.__file__).parent
+_NETRULES = Path(__file__).parent.parent / "netrules"
+_MMDEBSTRAP_SECONDS = 600
+_INDEX_FORMAT = "$(REPO_URI)|$(SUITE)|$(CODENAME)|$(RELEASE)|$(COMPONENT)"
+
+
+class Images:
+    """Finds or makes images; ``say`` is told of each step that takes time."""
+
+    def __init__(self, client: Any, conf: cfg.ConfigOpts, labels: dict[str, str], say: Print):
+        self._client = client
+        self._conf = conf
+        self._labels = labels
+        self._say = say
+        self._seed_image: str | None = None
+
+    def runtime(self, name: str) -> str:
+        """Return the image of a runtime; raises EngineError for one that does not exist."""
+        folder = _RUNTIMES / name
+        if not (folder / "Dockerfile").is_file() or name == "seed":
+            raise EngineError(f"there is no runtime {name}")
+        return self._built(f"runtime-{name}", folder, "SEED", self._seed())
+
+    def netrules(self) -> str:
+        """Return the image that sets the packet filter's rules."""
+        return self._built("netrules", _NETRULES, "SEED", self._seed())
+
+    def _seed(self) -> str:
+        if self._seed_image is None:
+            source = self._conf.build.seed_image
+            image = self._name("seed", _RUNTIMES / "seed", source)
+            if not self._exists(image):
+                self._build(image, _RUNTIMES / "seed", {"IMAGE": self._debian(source)})
+            self._seed_image = image
+        return self._seed_image
+
+    def _debian(self, image: str) -> str:
+        """Return a minimal Debian: from a registry if one gives it quickly, else made here."""
+        if self._exists(image):
+            return image
+        seconds = self._conf.build.seed_seconds
+        self._tell(f"asking the registry for {image} (at most {seconds} s)")
+        try:
+            self._pull(image, seconds)
+        except (docker.errors.DockerException, requests.RequestException, TimeoutError) as error:
+            self._tell(f"not to be had there ({error}); making it with mmdebstrap")
+            return self._bootstrap()
+        return image
+
+    def _pull(self, image: str, seconds: int) -> None:
+        client = docker.APIClient(version="auto", timeout=seconds, **kwargs_from_env())
+        ends = time.monotonic() + seconds
+        for event in client.pull(image, stream=True, decode=True):
+            if "error" in event:
+                raise docker.errors.DockerException(event["error"])
+            if time.monotonic() > ends:
+                raise TimeoutError("it took too long")
+
+    def _bootstrap(self) -> str:
+        if shutil.which("mmdebstrap") is None:
+            raise EngineError("there is no base image, and no mmdebstrap to make one with")
+        release, lines = _apt_sources()
+        with tempfile.NamedTemporaryFile(suffix=".tar") as tar:
+            arguments = ["mmdebstrap", "--quiet", "--variant=minbase", "--format=tar"]
+            arguments += ["--include=ca-certificates", release, "-", *lines]
+            made = _run_with_open_input(arguments, tar)
+            if made.returncode != 0:
+                tail = made.stderr.decode(errors="replace")[-500:]
+                raise EngineError(f"mmdebstrap failed: {tail}")
+            self._tell("importing it")
+            image = f"{self._conf.installation}/debian:{release}"
+            repository, tag = image.split(":")
+            said = self._client.import_image(tar.name, repository=repository, tag=tag)
+            if "error" in said:
+                raise EngineError(f"Docker did not import the base image: {said}")
+        return image
+
+    def _built(self, name: str, folder: Path, argument: str, base: str) -> str:
+        image = self._name(name, folder, base)
+        if not self._exists(image):
+            self._build(image, folder, {argument: base})
+        return image
+
+    def _build(self, image: str, folder: Path, arguments: dict[str, str]) -> None:
+        self._tell(f"making image {image}")
+        network = self._conf.build.network
+        said = []
+        for event in self._client.build(
+            fileobj=_context(folder),
+            custom_context=True,
+            tag=image,
+            buildargs=arguments,
+            labels=self._labels,
+            network_mode=None if network in ("bridge", "none") else network,
+            rm=True,
+            forcerm=True,
+            decode=True,
+        ):
+            said.append(event.get("stream", ""))
+            if "error" in event:
+                raise EngineError(f"making {image} failed: {''.join(said[-20:])}{event['error']}")
+
+    def _name(self, name: str, folder: Path, base: str) -> str:
+        digest = hashlib.sha256(base.encode())
+        for path in _files(folder):
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            digest.update(json.dumps([path.name, content]).encode())
+        return f"{self._conf.installation}/{name}:{digest.hexdigest()[:16]}"
+
+    def _exists(self, image: str) -> bool:
+        try:
+            self._client.inspect_image(image)
+        except docker.errors.ImageNotFound:
+            return False
+        return True
+
+    def _tell(self, text: str) -> None:
+        self._say(f"{text}\n".encode())
+
+
+def _run_with_open_input(
+    arguments: list[str], output: IO[bytes]
+) -> subprocess.CompletedProcess[bytes]:
+    """Run mmdebstrap, which takes an input at its end for "install nothing"."""
+    read_end, write_end = os.pipe()
+    try:
+        return subprocess.run(
+            arguments,
+            stdin=read_end,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            umask=0o022,
+            timeout=_MMDEBSTRAP_SECONDS,
+            check=False,
+        )
+    finally:
+        os.close(read_end)
+        os.close(write_end)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_file() and path.suffix != ".pyc")
+
+
+def _context(folder: Path) -> io.BytesIO:
+    """Pack a folder's files as a build context that is the same wherever it lies."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for path in _files(folder):
+            content = path.read_bytes()
+            entry = tarfile.TarInfo(path.name)
+            entry.size = len(content)
+            entry.mode = 0o644
+            archive.addfile(entry, io.BytesIO(content))
+    buffer.seek(0)
+    return buffer
+
+
+def _apt_sources() -> tuple[str, list[str]]:
+    """Return this machine's Debian release, and its apt sources of Debian as one-line entries."""
+    listed = subprocess.run(
+        [
+            "apt-get",
+            "indextargets",
+            "--format",
+            _INDEX_FORMAT,
+            "Created-By: Packages",
+            "Origin: Debian",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    entries = {
+        tuple(line.split("|")) for line in listed.stdout.splitlines() if line.count("|") == 4
+    }
+    lines = sorted(f"deb {entry[0]} {entry[3]} {entry[4]}" for entry in entries)
+    releases = [entry[3] for entry in entries if entry[3] == entry[2]]
+    if not releases:
+        raise EngineError("apt knows no sources of Debian here: run apt-get update")
+    return releases[0], lines

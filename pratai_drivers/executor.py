@@ -1,0 +1,220 @@
+"""Does what a job asks: makes the image if it must, runs the container, says how it ended."""
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from msgspec.structs import replace
+from oslo_config import cfg
+
+from pratai_common import limits
+from pratai_common.archives import Archives
+from pratai_common.clock import Clock
+from pratai_common.conf import state_path
+from pratai_common.errors import ArchiveMissingError, BuildError, EngineError, Reason
+from pratai_common.messages import AttemptMessage, Build, Job, LogPiece, Result
+from pratai_drivers.builder import Builder
+from pratai_drivers.engines.base import Container, Engine, RunSpec
+from pratai_drivers.logs import LogCutter
+from pratai_drivers.session import Ending, Interruption, Link, Session
+
+LOG = logging.getLogger(__name__)
+Deliver = Callable[[Result], None]
+Emit = Callable[[LogPiece], None]
+
+
+class Executor:
+    """Runs and builds, one at a time on each thread that calls it.
+
+    ``emit`` gets the pieces of an attempt's log. ``deliver`` gets the result as soon as it is
+    known; what is cleaned up after it keeps nobody waiting but this node.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        builder: Builder,
+        archives: Archives,
+        conf: cfg.ConfigOpts,
+        emit: Emit,
+        clock: Clock,
+    ) -> None:
+        self._engine = engine
+        self._builder = builder
+        self._archives = archives
+        self._conf = conf
+        self._emit = emit
+        self._clock = clock
+
+    def build(self, job: Build, deliver: Deliver) -> None:
+        """Make a version's image."""
+        logs = self._logs(job)
+        started_at = self._clock()
+        reason = message = None
+        try:
+            self._builder.image(job.package, _Writer(logs))
+        except BuildError as error:
+            reason, message = Reason.IMAGE_BUILD, str(error)
+            _Writer(logs)(f"{error}\n".encode())
+        except EngineError as error:
+            LOG.exception("request %s: the engine failed", job.request_id)
+            reason, message = Reason.NODE_LOST, str(error)
+        logs.flush()
+        deliver(self._result(job, started_at, logs.chunks, reason, message))
+
+    def run(self, job: Job, deliver: Deliver, interruption: Interruption) -> None:
+        """Run a request in a container of its own."""
+        logs = self._logs(job)
+        started_at = self._clock()
+
+        def refuse(reason: Reason, message: str) -> None:
+            logs.flush()
+            deliver(self._result(job, started_at, logs.chunks, reason, message))
+
+        try:
+            payload = self._archives.read(job.input)
+            image = self._image(job)
+            started_at = self._clock()
+            with self._link(job) as link, self._container(job, image, link) as container:
+                context = _context(job)
+                session = Session(
+                    link,
+                    logs,
+                    interruption,
+                    context,
+                    payload,
+                    job.timeout,
+                    self._conf.driver.start_seconds,
+                )
+                ending = session.run(container)
+                peak = container.peak_memory()
+                deliver(self._ended(job, started_at, logs.chunks, ending, peak))
+        except ArchiveMissingError:
+            refuse(Reason.INPUT_MISSING, "what came in is no longer stored")
+        except BuildError as error:
+            refuse(Reason.IMAGE_BUILD, str(error))
+        except EngineError as error:
+            LOG.exception("request %s: the engine failed", job.request_id)
+            refuse(Reason.NODE_LOST, str(error))
+
+    def _image(self, job: Job) -> str:
+        image = self._builder.known_image(job.package)
+        if image is None:
+            image = self._builder.image(job.package, _silent)
+        return image
+
+    def _logs(self, job: AttemptMessage) -> LogCutter:
+        def emit(seq: int, content: bytes) -> None:
+            self._emit(
+                LogPiece(
+                    request_id=job.request_id,
+                    attempt=job.attempt,
+                    node=job.node,
+                    epoch=job.epoch,
+                    project_id=job.project_id,
+                    token=job.token,
+                    seq=seq,
+                    content=content,
+                )
+            )
+
+        return LogCutter(emit)
+
+    @contextmanager
+    def _link(self, job: Job) -> Iterator[Link]:
+        """Make a run's folder; what a crash leaves is removed at the node's next start."""
+        link = Link(runs_path(self._conf) / f"{job.request_id}-{secrets.token_hex(4)}")
+        try:
+            yield link
+        finally:
+            link.close()
+
+    @contextmanager
+    def _container(self, job: Job, image: str, link: Link) -> Iterator[Container]:
+        spec = RunSpec(
+            name=f"{self._conf.installation}-{link.folder.name}",
+            image=image,
+            link=link.folder,
+            memory=job.memory,
+            cpus=job.cpus,
+            network=job.network,
+        )
+        container = self._engine.start(spec)
+        try:
+            yield container
+        finally:
+            with suppress(EngineError):
+                container.remove()
+
+    def _ended(
+        self, job: Job, started_at: int, chunks: int, ending: Ending, peak_memory: int | None
+    ) -> Result:
+        output = None
+        if ending.output is not None:
+            output = self._archives.keep(ending.output, limits.REFERENCE_BODY_BYTES)
+        return replace(
+            self._result(job, started_at, chunks, ending.reason, ending.message),
+            output=output,
+            init_ms=ending.init_ms,
+            run_ms=ending.run_ms,
+            cold=True,
+            isolation=job.isolation,
+            peak_memory=peak_memory,
+        )
+
+    def _result(
+        self,
+        job: AttemptMessage,
+        started_at: int,
+        chunks: int,
+        reason: str | None,
+        message: str | None,
+    ) -> Result:
+        return Result(
+            request_id=job.request_id,
+            attempt=job.attempt,
+            node=job.node,
+            epoch=job.epoch,
+            project_id=job.project_id,
+            token=job.token,
+            reason=reason,
+            message=message,
+            started_at=started_at,
+            finished_at=self._clock(),
+            log_chunks=chunks,
+        )
+
+
+class _Writer:
+    """Sends what a build prints to its log."""
+
+    def __init__(self, logs: LogCutter) -> None:
+        self._logs = logs
+
+    def __call__(self, output: bytes) -> None:
+        self._logs.write(output, time.monotonic())
+
+
+def runs_path(conf: cfg.ConfigOpts) -> Path:
+    """Return the folder that holds a folder for each run."""
+    return state_path(conf, "nodes", conf.driver.name, "runs")
+
+
+def _silent(_output: bytes) -> None:
+    """Keep a build's log out of a run's."""
+
+
+def _context(job: Job) -> dict[str, object]:
+    """Return what the function learns of its event from ``pratai.context``."""
+    return {
+        "request_id": job.request_id,
+        "attempt": job.attempt,
+        "function": job.function_name,
+        "function_id": job.package.function_id,
+        "version": job.package.version,
+        "project_id": job.project_id,
+        "source": job.source,
+    }

@@ -1,0 +1,213 @@
+"""A node: takes jobs from the scheduler, one consumer thread a slot does them.
+
+The main thread owns the sockets. Slots hand it what is to be sent through an outbox.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import singledispatchmethod
+
+from pratai_common.clock import Clock
+from pratai_common.errors import Reason
+from pratai_common.messages import (
+    Build,
+    Bye,
+    Done,
+    Drain,
+    Heartbeat,
+    Hello,
+    Job,
+    Message,
+    NodeMessage,
+    Result,
+    Stored,
+)
+from pratai_drivers.executor import Executor
+from pratai_drivers.outbox import Outbox
+from pratai_drivers.session import Interruption
+from pratai_drivers.spool import Spool
+
+LOG = logging.getLogger(__name__)
+Key = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What does not change while a node's process lives. ``memory`` is in MB."""
+
+    node: str
+    instance: str
+    address: str
+    ip: str
+    pid: int
+    version: str
+    joined_at: int
+    slots: int
+    memory: int
+    runtimes: dict[str, str]
+
+
+@dataclass
+class _Taken:
+    job: Job | Build
+    interruption: Interruption
+
+
+class Node:
+    """See the module. ``dropped`` says how many malformed messages were dropped so far."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        executor: Executor,
+        spool: Spool,
+        outbox: Outbox,
+        clock: Clock,
+        dropped: Callable[[], int],
+    ) -> None:
+        self._identity = identity
+        self._executor = executor
+        self._spool = spool
+        self._outbox = outbox
+        self._clock = clock
+        self._dropped = dropped
+        self._epoch = 0
+        self._draining = False
+        self._taken: dict[Key, _Taken] = {}
+        self._idle = threading.Condition()
+        self._queue: queue.SimpleQueue[_Taken | None] = queue.SimpleQueue()
+        self._slots = [
+            threading.Thread(target=self._work, name=f"slot-{number}", daemon=True)
+            for number in range(identity.slots)
+        ]
+
+    def start(self) -> None:
+        """Say hello, and let the slots take jobs."""
+        for slot in self._slots:
+            slot.start()
+        self._outbox.to_scheduler(self._state(Hello))
+
+    def receive(self, messages: Sequence[NodeMessage]) -> None:
+        """Handle what arrived."""
+        for message in messages:
+            self._handle(message)
+
+    def tick(self) -> None:
+        """Give a sign of life, and send again what was not acknowledged."""
+        self._outbox.to_scheduler(self._state(Heartbeat))
+        for result in self._spool.due(self._clock()):
+            self._outbox.to_collector(result)
+
+    def drain(self) -> None:
+        """Take no more jobs, and tell the scheduler."""
+        self._draining = True
+        self._outbox.to_scheduler(self._state(Heartbeat))
+
+    def wait_idle(self, seconds: float) -> bool:
+        """Return whether all jobs ended within so many seconds."""
+        with self._idle:
+            return self._idle.wait_for(lambda: not self._taken, seconds)
+
+    def interrupt_all(self, message: str) -> None:
+        """End what still runs; the scheduler repeats it elsewhere."""
+        with self._idle:
+            taken = list(self._taken.values())
+        for each in taken:
+            each.interruption.interrupt(Reason.NODE_LOST, message)
+
+    def leave(self) -> None:
+        """End the slots and say goodbye."""
+        for _ in self._slots:
+            self._queue.put(None)
+        self._outbox.to_scheduler(Bye(node=self._identity.node, instance=self._identity.instance))
+
+    # Messages
+
+    @singledispatchmethod
+    def _handle(self, message: NodeMessage) -> None:
+        raise TypeError(type(message).__name__)
+
+    @_handle.register(Job)
+    @_handle.register(Build)
+    def _(self, message: Job | Build) -> None:
+        key = (message.request_id, message.attempt)
+        if message.instance != self._identity.instance or message.epoch < self._epoch:
+            LOG.warning("refused %s: meant for a former node, or from a former scheduler", key)
+            return
+        self._epoch = message.epoch
+        with self._idle:
+            if key in self._taken or key in self._spool:
+                return
+            self._taken[key] = taken = _Taken(message, Interruption())
+        self._queue.put(taken)
+
+    @_handle.register
+    def _(self, message: Stored) -> None:
+        self._spool.remove(message.request_id, message.attempt)
+
+    @_handle.register
+    def _(self, message: Drain) -> None:
+        if message.epoch >= self._epoch:
+            self.drain()
+
+    # Slots
+
+    def _work(self) -> None:
+        while (taken := self._queue.get()) is not None:
+            try:
+                self._do(taken)
+            except Exception:
+                # The scheduler hears nothing more of the job, and repeats it.
+                LOG.exception("request %s: a fault of the node", taken.job.request_id)
+            finally:
+                self._forget(taken)
+
+    def _do(self, taken: _Taken) -> None:
+        job = taken.job
+        if isinstance(job, Build):
+            self._executor.build(job, self._deliver)
+        else:
+            self._executor.run(job, self._deliver, taken.interruption)
+
+    def _deliver(self, result: Result) -> None:
+        self._spool.add(result, self._clock())
+        self._outbox.to_collector(result)
+
+    def _forget(self, taken: _Taken) -> None:
+        job = taken.job
+        with self._idle:
+            del self._taken[(job.request_id, job.attempt)]
+            self._idle.notify_all()
+        taken.interruption.close()
+        self._outbox.to_scheduler(
+            Done(
+                node=self._identity.node,
+                instance=self._identity.instance,
+                request_id=job.request_id,
+                attempt=job.attempt,
+            )
+        )
+
+    def _state(self, kind: type[Hello] | type[Heartbeat]) -> Message:
+        with self._idle:
+            running = tuple(self._taken)
+        identity = self._identity
+        return kind(
+            node=identity.node,
+            instance=identity.instance,
+            address=identity.address,
+            ip=identity.ip,
+            pid=identity.pid,
+            version=identity.version,
+            joined_at=identity.joined_at,
+            slots=identity.slots,
+            memory=identity.memory,
+            runtimes=identity.runtimes,
+            running=running,
+            spooled=self._spool.keys(),
+            draining=self._draining,
+            dropped_messages=self._dropped(),
+        )

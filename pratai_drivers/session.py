@@ -1,0 +1,296 @@
+"""One event in one container: waits for the runner, gives it the event, takes its answer.
+
+Runs on the slot's own thread, which waits for the runner's socket, the pipe of its output, an
+interruption and the deadlines all at once.
+"""
+
+import os
+import selectors
+import socket
+import threading
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from pratai_common import limits
+from pratai_common.errors import EngineError, Reason
+from pratai_drivers.engines.base import Container
+from pratai_drivers.logs import LogCutter
+from pratai_drivers.runner_link import (
+    Failure,
+    ProtocolError,
+    Ready,
+    Response,
+    RunnerLink,
+    Said,
+    event_header,
+)
+
+_READ_BYTES = 64 * limits.KIB
+_LOOK_SECONDS = 0.5
+_EXIT_SECONDS = 5.0
+
+
+class Ending(NamedTuple):
+    """How the user's code ended. Times in milliseconds; ``reason`` is ``None`` for success."""
+
+    reason: str | None
+    message: str | None
+    output: bytes | None
+    init_ms: float | None
+    run_ms: float | None
+
+
+class Interruption:
+    """Lets another thread end a session, saying why."""
+
+    def __init__(self) -> None:
+        self._event = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._lock = threading.Lock()
+        self._open = True
+        self.reason: Reason | None = None
+        self.message = ""
+
+    def fileno(self) -> int:
+        """Return what becomes readable when the session is to end."""
+        return self._event
+
+    def interrupt(self, reason: Reason, message: str) -> None:
+        """End the session; the first reason counts."""
+        with self._lock:
+            if self._open and self.reason is None:
+                self.reason, self.message = reason, message
+                os.eventfd_write(self._event, 1)
+
+    def close(self) -> None:
+        """Free the descriptor; later interruptions do nothing."""
+        with self._lock:
+            self._open = False
+            os.close(self._event)
+
+
+class Link:
+    """The folder that a container sees as /run/pratai: a listening socket and a pipe."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, mode=0o755)
+        folder.chmod(0o755)
+        os.mkfifo(folder / "output")
+        (folder / "output").chmod(0o622)
+        self.output = os.open(folder / "output", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        # Through /proc, because a socket's path may be no longer than 107 bytes.
+        descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
+        try:
+            self.listener.bind(f"/proc/self/fd/{descriptor}/node.sock")
+        finally:
+            os.close(descriptor)
+        (folder / "node.sock").chmod(0o622)
+        self.listener.listen(1)
+
+    def close(self) -> None:
+        """Remove the folder and what is in it."""
+        os.close(self.output)
+        self.listener.close()
+        for path in self.folder.iterdir():
+            path.unlink()
+        self.folder.rmdir()
+
+
+class Session:
+    """See the module. Durations are seconds; the clock is monotonic."""
+
+    def __init__(
+        self,
+        link: Link,
+        logs: LogCutter,
+        interruption: Interruption,
+        context: dict[str, object],
+        payload: bytes,
+        timeout: float,
+        start_seconds: float,
+    ) -> None:
+        self._link = link
+        self._logs = logs
+        self._interruption = interruption
+        self._context = context
+        self._payload = payload
+        self._timeout = timeout
+        self._protocol = RunnerLink()
+        self._connection: socket.socket | None = None
+        self._started = time.monotonic()
+        self._deadline = self._started + start_seconds
+        self._connected: float | None = None
+        self._ready: float | None = None
+        self._sent = b""
+        self._selector = selectors.DefaultSelector()
+
+    def run(self, container: Container) -> Ending:
+        """Return how it ended; raises EngineError if the container never ran its runner."""
+        with self._selector:
+            self._selector.register(self._link.listener, selectors.EVENT_READ)
+            self._selector.register(self._link.output, selectors.EVENT_READ)
+            self._selector.register(self._interruption.fileno(), selectors.EVENT_READ)
+            try:
+                return self._serve(container)
+            finally:
+                self._drain_output()
+                self._logs.flush()
+                if self._connection is not None:
+                    self._connection.close()
+
+    def _serve(self, container: Container) -> Ending:
+        while True:
+            for key, events in self._selector.select(self._patience()):
+                ending = self._on(key.fileobj, events, container)
+                if ending is not None:
+                    return ending
+            now = time.monotonic()
+            self._logs.flush_due(now)
+            if now >= self._deadline:
+                return self._too_late()
+            if self._connection is None:
+                self._look_after(container)
+
+    def _patience(self) -> float:
+        return max(0.0, min(_LOOK_SECONDS, self._deadline - time.monotonic()))
+
+    def _on(self, ready: object, events: int, container: Container) -> Ending | None:
+        if ready is self._link.listener:
+            self._accept()
+        elif ready == self._link.output:
+            self._read_output()
+        elif ready == self._interruption.fileno():
+            return self._end(self._interruption.reason, self._interruption.message)
+        elif events & selectors.EVENT_WRITE:
+            self._write()
+        else:
+            return self._read(container)
+        return None
+
+    # Before the runner has connected
+
+    def _accept(self) -> None:
+        """Take the runner's connection, the first; nobody else can connect after it."""
+        self._connection, _ = self._link.listener.accept()
+        self._connection.setblocking(False)
+        self._selector.unregister(self._link.listener)
+        self._link.listener.close()
+        self._selector.register(self._connection, selectors.EVENT_READ)
+        self._connected = time.monotonic()
+        self._deadline = self._connected + self._timeout
+
+    def _look_after(self, container: Container) -> None:
+        """Find out early that a container ended before its runner connected."""
+        ended = container.wait(0.01)
+        if ended is not None:
+            raise EngineError(f"the container ended with code {ended.code} before its runner began")
+
+    def _too_late(self) -> Ending:
+        if self._connected is None:
+            raise EngineError("the container's runner did not begin in time")
+        message = f"it did not end within {self._timeout:g} s (imports and main together)"
+        return self._end(Reason.TIMEOUT, message)
+
+    # With the runner
+
+    def _read(self, container: Container) -> Ending | None:
+        assert self._connection is not None  # noqa: S101 - registered only when connected
+        try:
+            received = self._connection.recv(_READ_BYTES)
+        except BlockingIOError:
+            return None
+        except OSError:
+            received = b""
+        if not received:
+            return self._vanished(container)
+        try:
+            said = self._protocol.feed(received)
+        except ProtocolError as error:
+            message = f"the function disturbed its runner's connection: {error}"
+            return self._end(Reason.BAD_RESULT, message)
+        return None if said is None else self._heard(said)
+
+    def _heard(self, said: Said) -> Ending | None:
+        if isinstance(said, Ready):
+            if self._ready is None:
+                self._ready = time.monotonic()
+                self._send_event()
+            return None
+        if isinstance(said, Failure):
+            return self._end(said.reason, said.message)
+        return self._response(said)
+
+    def _response(self, said: Response) -> Ending:
+        try:
+            msgspec.json.decode(said.body, type=msgspec.Raw)
+        except (msgspec.DecodeError, RecursionError):
+            message = "the function's answer is no JSON"
+            return self._end(Reason.BAD_RESULT, message)
+        return self._end(None, None, said.body)
+
+    def _send_event(self) -> None:
+        payload = self._payload
+        left = self._deadline - time.monotonic()
+        self._sent = event_header(self._context, left, len(payload)) + payload
+        self._write()
+
+    def _write(self) -> None:
+        """Write what fits; the rest when the runner has read. A runner that is gone is read."""
+        assert self._connection is not None  # noqa: S101 - registered only when connected
+        try:
+            self._sent = self._sent[self._connection.send(self._sent) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._sent = b""
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._sent else 0)
+        self._selector.modify(self._connection, events)
+
+    def _vanished(self, container: Container) -> Ending:
+        """Say why the runner's end of the connection is closed."""
+        ended = container.wait(_EXIT_SECONDS)
+        if ended is None:
+            message = "the function closed its runner's connection"
+            return self._end(Reason.BAD_RESULT, message)
+        if ended.out_of_memory:
+            return self._end(Reason.OOM, "it needed more memory than the function has")
+        return self._end(Reason.EXIT_CODE, f"its process ended with code {ended.code}")
+
+    def _end(self, reason: str | None, message: str | None, output: bytes | None = None) -> Ending:
+        now = time.monotonic()
+        init_ms = run_ms = None
+        if self._connected is not None:
+            init_ms = _milliseconds((self._ready or now) - self._connected)
+        if self._ready is not None:
+            run_ms = _milliseconds(now - self._ready)
+        return Ending(reason, message, output, init_ms, run_ms)
+
+    # Output
+
+    def _read_output(self) -> None:
+        if self._take_output() == 0 and self._connection is not None:
+            # Every writer has closed: without this the pipe would be readable for ever.
+            self._selector.unregister(self._link.output)
+
+    def _drain_output(self) -> None:
+        """Take what was printed before the end: bounded, for somebody may still print."""
+        for _ in range(limits.LOG_BYTES_PER_RUN // _READ_BYTES + 1):
+            if not self._take_output():
+                return
+
+    def _take_output(self) -> int | None:
+        """Take what the pipe holds; returns its size, ``None`` if it is empty for now."""
+        try:
+            output = os.read(self._link.output, _READ_BYTES)
+        except BlockingIOError:
+            return None
+        self._logs.write(output, time.monotonic())
+        return len(output)
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 3)

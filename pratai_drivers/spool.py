@@ -1,0 +1,96 @@
+"""Results that the collector has not acknowledged, one file each.
+
+A result is in the spool, on disk, before it is sent for the first time, and leaves it when the
+collector says that it is stored. Until then it is sent again: after a second, then ever less
+often. May be used from many threads.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pratai_common.errors import DecodeError
+from pratai_common.files import sync_folder, write_durably
+from pratai_common.messages import MessageDecoder, Result, encode
+
+LOG = logging.getLogger(__name__)
+FIRST_PAUSE_MS = 1000
+LONGEST_PAUSE_MS = 30_000
+Key = tuple[str, int]
+
+
+@dataclass
+class _Kept:
+    path: Path
+    send_at: int
+    pause: int
+
+
+class Spool:
+    """See the module. Times are milliseconds on the wall clock."""
+
+    def __init__(self, folder: Path, now: int) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._decoder: MessageDecoder[Result] = MessageDecoder(Result)
+        self._kept: dict[Key, _Kept] = {}
+        folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+        for path in sorted(folder.glob("*.result")):
+            self._adopt(path, now)
+
+    def __contains__(self, key: Key) -> bool:
+        with self._lock:
+            return key in self._kept
+
+    def keys(self) -> tuple[Key, ...]:
+        """Return the request and attempt of each result that is kept."""
+        with self._lock:
+            return tuple(self._kept)
+
+    def add(self, result: Result, now: int) -> None:
+        """Keep a result durably. The caller sends it for the first time."""
+        path = self._folder / f"{result.request_id}.{result.attempt}.result"
+        write_durably(path, encode(result))
+        with self._lock:
+            key = (result.request_id, result.attempt)
+            self._kept[key] = _Kept(path, now + FIRST_PAUSE_MS, FIRST_PAUSE_MS)
+
+    def remove(self, request_id: str, attempt: int) -> None:
+        """Forget a result: it is stored."""
+        with self._lock:
+            kept = self._kept.pop((request_id, attempt), None)
+        if kept is not None:
+            kept.path.unlink(missing_ok=True)
+
+    def due(self, now: int) -> Iterator[Result]:
+        """Yield the results that it is time to send again."""
+        with self._lock:
+            due = [kept for kept in self._kept.values() if kept.send_at <= now]
+        for kept in due:
+            kept.pause = min(2 * kept.pause, LONGEST_PAUSE_MS)
+            kept.send_at = now + kept.pause
+            result = self._read(kept.path)
+            if result is not None:
+                yield result
+
+    def close(self) -> None:
+        """Make the removals durable."""
+        sync_folder(self._folder)
+
+    def _adopt(self, path: Path, now: int) -> None:
+        result = self._read(path)
+        if result is not None:
+            key = (result.request_id, result.attempt)
+            self._kept[key] = _Kept(path, now, FIRST_PAUSE_MS)
+
+    def _read(self, path: Path) -> Result | None:
+        try:
+            return self._decoder.decode([path.read_bytes()])
+        except FileNotFoundError:
+            return None  # acknowledged a moment ago
+        except DecodeError as error:
+            LOG.error("%s holds no result (%s): set aside", path, error)
+            path.rename(path.with_suffix(".damaged"))
+            return None

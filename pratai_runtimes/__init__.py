@@ -1,0 +1,1 @@
+"""What runs inside containers: a folder a runtime, with its Dockerfile and its runner."""

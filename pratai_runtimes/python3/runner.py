@@ -1,0 +1,162 @@
+"""Runs the user's code in its container. Standard library only.
+
+Speaks the runner protocol (doc/source/contributor/runner-protocol.rst) over the node's unix
+socket: it asks for the next event, which says "ready", gets it, and answers with the response or
+an error. What the process prints goes to a pipe of the node from the first line on.
+"""
+
+import importlib
+import json
+import logging
+import os
+import socket
+import sys
+import traceback
+from contextlib import suppress
+
+LINK = "/run/pratai/node.sock"
+OUTPUT = "/run/pratai/output"
+FUNCTION = "/opt/pratai/function"
+PACKAGES = "/opt/pratai/packages"
+RUNNER = "/opt/pratai/runner"
+MODULE = "new_module"
+MAX_RESULT_BYTES = 6 * 1024 * 1024
+
+
+class BadResultError(Exception):
+    """What ``main`` returned is no JSON, or too much of it; ``reason`` is the typed reason."""
+
+    def __init__(self, reason, message):
+        super().__init__(message)
+        self.reason = reason
+
+
+class Link:
+    """The connection to the node: header lines of JSON, some followed by a body."""
+
+    def __init__(self, path):
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.connect(path)
+        self._file = self._socket.makefile("rb")
+
+    def send(self, header, body=b""):
+        """Send a header, whose ``size`` is that of the body, and the body."""
+        line = json.dumps({**header, "size": len(body)}).encode() + b"\n"
+        self._socket.sendall(line + body)
+
+    def next(self):
+        """Say that the function is ready, and wait for its event: header and payload."""
+        self.send({"op": "next"})
+        line = self._file.readline()
+        if not line:
+            raise EOFError("the node went away")
+        header = json.loads(line)
+        return header, self._file.read(header["size"])
+
+    def error(self, op, reason, message):
+        """Report a failure of the user's code."""
+        self.send({"op": op, "reason": reason, "message": message[:4096]})
+
+
+def redirect_output(path):
+    """Send everything this process and its children print to the node."""
+    descriptor = os.open(path, os.O_WRONLY)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
+    sys.stderr.reconfigure(line_buffering=True, errors="backslashreplace")
+
+
+def prepare_imports():
+    """Give the user's files and packages precedence, also over modules the runner has loaded."""
+    sys.path[:0] = [FUNCTION, PACKAGES]
+    for name in {entry.split(".")[0] for entry in os.listdir(FUNCTION)}:  # noqa: PTH208
+        for loaded in [m for m in sys.modules if m == name or m.startswith(name + ".")]:
+            del sys.modules[loaded]
+
+
+def set_up_logging():
+    """Let ``logging.getLogger('pratai')`` reach the logs at INFO."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("pratai")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+
+
+def load_main():
+    """Import the user's module and return its ``main``."""
+    main = getattr(importlib.import_module(MODULE), "main", None)
+    if not callable(main):
+        raise TypeError(f"{MODULE}.py defines no main(payload=None)")
+    return main
+
+
+def encode(value):
+    """Return a result as JSON text; raises BadResultError."""
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadResultError("bad_result", f"main returned no JSON: {error}") from None
+    if len(text) > MAX_RESULT_BYTES:
+        raise BadResultError(
+            "result_too_large", f"main returned {len(text)} bytes, {MAX_RESULT_BYTES} are allowed"
+        )
+    return text
+
+
+def describe(error):
+    """Print a failure's traceback, and return its reason and message."""
+    if isinstance(error, BadResultError):
+        return error.reason, str(error)
+    if isinstance(error, SystemExit):
+        return "exit_code", f"sys.exit({error.code!r})"
+    # Without the runner's own frames: the first is the one that called into the user's code.
+    frames = error.__traceback__.tb_next if error.__traceback__ else None
+    traceback.print_exception(type(error), error, frames)
+    return "exception", "".join(traceback.format_exception_only(type(error), error)).strip()
+
+
+def flush():
+    """Hand over what is still buffered, whatever the user made of the streams."""
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        with suppress(Exception):  # the user's own object: anything goes
+            stream.flush()
+
+
+def handle(link, main, context):
+    """Handle one event."""
+    header, payload = link.next()
+    context._begin(header["context"], header["timeout"])
+    try:
+        body = encode(main(json.loads(payload)))
+    except BaseException as error:  # noqa: BLE001 - every way to fail is an answer
+        reason, message = describe(error)
+        flush()
+        link.error("error", reason, message)
+    else:
+        flush()
+        link.send({"op": "response"}, body)
+
+
+def run():
+    """Be the process of one container."""
+    link = Link(LINK)
+    redirect_output(OUTPUT)
+    sys.path.append(RUNNER)
+    context = importlib.import_module("pratai").context
+    prepare_imports()
+    set_up_logging()
+    try:
+        main = load_main()
+    except BaseException as error:  # noqa: BLE001 - every way to fail is an answer
+        reason, message = describe(error)
+        flush()
+        link.error("init_error", reason, message)
+        return
+    handle(link, main, context)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,1 @@
+"""Chooses where requests run (dispatcher), and settles how they ended (collector)."""

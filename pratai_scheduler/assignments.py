@@ -1,0 +1,93 @@
+"""What is said about one attempt: the job for its node, or a verdict for the collector."""
+
+from typing import Any
+
+from pratai_common.clock import Clock
+from pratai_common.errors import Reason
+from pratai_common.messages import Build, Job, Message, Package, Result
+from pratai_common.records import Attempt, Body, Function, Request, Version
+from pratai_common.tokens import TokenKey
+from pratai_scheduler.nodes import Node
+
+
+class Assignments:
+    """Makes messages that carry a token for the attempt they speak of."""
+
+    def __init__(self, key: TokenKey, clock: Clock) -> None:
+        self._key = key
+        self._clock = clock
+
+    def build(self, request: Request, version: Version, attempt: Attempt, node: Node) -> Message:
+        """Return the job of making a version's image."""
+        return Build(
+            **self._claim(request, attempt.number, attempt.node, attempt.epoch),
+            instance=node.state.instance,
+            package=_package(version),
+        )
+
+    def run(
+        self,
+        request: Request,
+        function: Function,
+        version: Version,
+        attempt: Attempt,
+        node: Node,
+        body: Body,
+    ) -> Message:
+        """Return the job of running a request."""
+        return Job(
+            **self._claim(request, attempt.number, attempt.node, attempt.epoch),
+            instance=node.state.instance,
+            package=_package(version),
+            function_name=function.name,
+            memory=function.memory,
+            cpus=function.cpus,
+            timeout=function.timeout,
+            network=function.network,
+            isolation=function.isolation,
+            source=request.source,
+            created_at=request.created_at,
+            input=body,
+        )
+
+    def lost(self, request: Request, attempt: Attempt) -> Message:
+        """Return the verdict that an attempt's node is gone."""
+        return Result(
+            **self._claim(request, attempt.number, attempt.node, attempt.epoch),
+            reason=Reason.NODE_LOST,
+            message=f"node {attempt.node} was lost while it ran this",
+            started_at=attempt.started_at,
+            finished_at=self._clock(),
+        )
+
+    def refused(self, request: Request, epoch: int, reason: Reason, message: str) -> Message:
+        """Return the verdict on a request that does not run."""
+        now = self._clock()
+        return Result(
+            **self._claim(request, request.attempt, "", epoch),
+            reason=reason,
+            message=message,
+            started_at=now,
+            finished_at=now,
+        )
+
+    def _claim(self, request: Request, attempt: int, node: str, epoch: int) -> dict[str, Any]:
+        token = self._key.mint(request.request_id, attempt, node, epoch, request.project_id)
+        return {
+            "request_id": request.request_id,
+            "attempt": attempt,
+            "node": node,
+            "epoch": epoch,
+            "project_id": request.project_id,
+            "token": token,
+        }
+
+
+def _package(version: Version) -> Package:
+    return Package(
+        project_id=version.project_id,
+        function_id=version.function_id,
+        version=version.number,
+        runtime=version.runtime,
+        archive_sha256=version.archive_sha256,
+    )

@@ -1,0 +1,90 @@
+"""The part of the backlog that the scheduler holds. Pure and bounded.
+
+A request is *waiting* (in order of arrival), *parked* (its function is being built), or *out* (a
+node has it). What is known is not taken in again when the sweep finds it a second time; what has
+just left stays known for a while, because a store's list may lag behind.
+"""
+
+from collections import OrderedDict
+from typing import NamedTuple
+
+from pratai_common.records import Body, Request
+
+
+class Entry(NamedTuple):
+    """A request and what came in with it, as far as that is known."""
+
+    request: Request
+    input: Body | None
+
+
+class Window:
+    """At most ``size`` requests waiting or parked; ``remember`` that have left."""
+
+    def __init__(self, size: int, remember: int | None = None) -> None:
+        self._size = size
+        self._remember = remember or 2 * size
+        self._waiting: OrderedDict[str, Entry] = OrderedDict()
+        self._parked: dict[str, OrderedDict[str, Entry]] = {}
+        self._parked_count = 0
+        self._left: OrderedDict[str, int] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._waiting) + self._parked_count
+
+    @property
+    def room(self) -> int:
+        """Return how many more requests fit."""
+        return max(0, self._size - len(self))
+
+    def knows(self, request: Request) -> bool:
+        """Say whether this attempt of a request is held, or has just left."""
+        request_id = request.request_id
+        if request_id in self._waiting:
+            return True
+        if request_id in self._parked.get(request.function_id, ()):
+            return True
+        return self._left.get(request_id, -1) >= request.attempt + 1
+
+    def add(self, entry: Entry) -> bool:
+        """Take a request in; ``False`` where it is known or there is no room (the sweep will)."""
+        if not self.room or self.knows(entry.request):
+            return False
+        self._waiting[entry.request.request_id] = entry
+        return True
+
+    def first(self) -> Entry | None:
+        """Return the request that waits longest."""
+        return next(iter(self._waiting.values()), None)
+
+    def leave(self, entry: Entry, attempt: int) -> None:
+        """Let go of a waiting request: its attempt of this number is out, or it is settled."""
+        del self._waiting[entry.request.request_id]
+        self._left.pop(entry.request.request_id, None)
+        self._left[entry.request.request_id] = attempt
+        while len(self._left) > self._remember:
+            self._left.popitem(last=False)
+
+    def park(self, entry: Entry) -> None:
+        """Set a waiting request aside until its function changes."""
+        request = entry.request
+        del self._waiting[request.request_id]
+        self._parked.setdefault(request.function_id, OrderedDict())[request.request_id] = entry
+        self._parked_count += 1
+
+    def unpark(self, function_id: str) -> None:
+        """Let what was parked for a function wait again."""
+        entries = self._parked.pop(function_id, OrderedDict())
+        self._parked_count -= len(entries)
+        self._waiting.update(entries)
+
+    def forget(self, entry: Entry) -> None:
+        """Let go of a waiting request as if it had never been seen."""
+        del self._waiting[entry.request.request_id]
+
+    def expired(self, now: int) -> list[Entry]:
+        """Return the requests whose time to wait is over; they wait, none is parked."""
+        for function_id in list(self._parked):
+            if any(entry.request.expires_at <= now for entry in self._parked[function_id].values()):
+                self.unpark(function_id)
+        return [entry for entry in self._waiting.values() if entry.request.expires_at <= now]
