@@ -25,6 +25,8 @@ def json_body(shape: type[T]) -> T:
 def decode(text: bytes | str, shape: type[T], what: str) -> T:
     """Return JSON text as a shape; raises ApiError with where and why it does not fit."""
     try:
+        if isinstance(text, bytes):
+            text.decode()  # what is kept undecoded must be sound too
         return msgspec.json.decode(text, type=shape)
     except msgspec.ValidationError as error:
         raise ApiError(400, "invalid", f"{what}: {error}") from error

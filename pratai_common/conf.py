@@ -79,7 +79,12 @@ SCHEDULER_OPTS: list[cfg.Opt] = [
     ),
 ]
 DRIVER_OPTS = [
-    cfg.StrOpt("name", default=socket.gethostname(), help="This node's name, unique."),
+    cfg.StrOpt(
+        "name",
+        default=socket.gethostname(),
+        sample_default="<hostname>",
+        help="This node's name, unique.",
+    ),
     cfg.StrOpt(
         "bind", default="tcp://127.0.0.1:5558", help="Where this node takes jobs; port 0: any."
     ),

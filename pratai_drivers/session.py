@@ -226,8 +226,9 @@ class Session:
 
     def _response(self, said: Response) -> Ending:
         try:
+            said.body.decode()
             msgspec.json.decode(said.body, type=msgspec.Raw)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             message = "the function's answer is no JSON"
             return self._end(Reason.BAD_RESULT, message)
         return self._end(None, None, said.body)

@@ -4,6 +4,7 @@ Each is named by a hash of what it is made from, and made only where that name i
 """
 
 import hashlib
+import importlib.resources
 import io
 import json
 import os
@@ -20,11 +21,10 @@ import requests
 from docker.utils import kwargs_from_env
 from oslo_config import cfg
 
-import pratai_runtimes
 from pratai_common.errors import EngineError
 from pratai_drivers.engines.base import Print
 
-_RUNTIMES = Path(pratai_runtimes.__file__).parent
+_RUNTIMES = Path(str(importlib.resources.files("pratai_runtimes")))
 _NETRULES = Path(__file__).parent.parent / "netrules"
 _MMDEBSTRAP_SECONDS = 600
 _INDEX_FORMAT = "$(REPO_URI)|$(SUITE)|$(CODENAME)|$(RELEASE)|$(COMPONENT)"

@@ -1,7 +1,13 @@
 """What a function may import from Pratai: ``from pratai import context``."""
 
+from __future__ import annotations
+
 import time
 from types import MappingProxyType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Context:
@@ -11,22 +17,22 @@ class Context:
     ``source`` says what kind of event it was.
     """
 
-    def __init__(self):
-        self._values = MappingProxyType({})
-        self._deadline = None
+    def __init__(self) -> None:
+        self._values: Mapping[str, object] = MappingProxyType({})
+        self._deadline: float | None = None
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> object:
         try:
             return self._values[name]
         except KeyError:
             raise AttributeError(f"the context has no {name}") from None
 
     @property
-    def remaining(self):
+    def remaining(self) -> float | None:
         """The seconds that are left before the run's timeout."""
         return max(0.0, self._deadline - time.monotonic()) if self._deadline else None
 
-    def _begin(self, values, seconds):
+    def _begin(self, values: dict[str, object], seconds: float) -> None:
         self._values = MappingProxyType(values)
         self._deadline = time.monotonic() + seconds
 

@@ -1,0 +1,1 @@
+"""Client of Pratai: ``client`` speaks HTTP, ``shell`` and ``commands`` are the command line."""

@@ -1,0 +1,16 @@
+"""Waiting for something to be so, with a generous ceiling against hangs."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def until(look: Callable[[], T], what: str, seconds: float = 120) -> T:
+    """Return the first true value that ``look`` gives; fails when none came in time."""
+    ends = time.monotonic() + seconds
+    while not (seen := look()):
+        assert time.monotonic() < ends, f"not in {seconds} s: {what}"
+        time.sleep(0.05)
+    return seen
