@@ -1,0 +1,122 @@
+"""The stack as processes: one a console script, nothing left behind, data that outlives it."""
+
+import subprocess
+from pathlib import Path
+
+from tests.packages import ECHO, package
+from tests.stack import Stack
+from tests.waiting import until
+
+SCRIPTS = {"pratai-api", "pratai-agent", "pratai-scheduler", "pratai-collector", "pratai-driver"}
+
+
+def test_one_pid_for_each_console_script(stack: Stack) -> None:
+    pids = stack.pids()
+    assert set(pids) == SCRIPTS
+    assert all(len(each) == 1 for each in pids.values())
+    daemons = stack.get("/v1/cluster")["daemons"]
+    assert len(daemons) == len(SCRIPTS)
+    own = {each["daemon_type"]: each["pid"] for each in daemons if each["daemon_type"] != "api"}
+    assert own == {
+        script.removeprefix("pratai-"): pids[script][0] for script in SCRIPTS - {"pratai-api"}
+    }
+
+
+def test_a_result_outlives_the_stack(tmp_path: Path) -> None:
+    stack = Stack(tmp_path).start()
+    try:
+        function = stack.function(package("def main(p=None):\n    print('kept')\n    return p\n"))
+        request_id = stack.submit(function, "kept")
+        result = stack.ended(request_id)
+        log = stack.logs(request_id)
+        stack.stop()
+        stack.start()
+        assert stack.get(f"/v1/requests/{request_id}?include=payload") == result
+        assert stack.logs(request_id) == log == "kept\n"
+        assert stack.run(function, "again")["result"] == "again"
+    finally:
+        stack.stop()
+
+
+def test_work_in_progress_outlives_the_stack(tmp_path: Path) -> None:
+    """A stop waits for what runs, within the grace time; what waits is run after a start."""
+    stack = Stack(tmp_path, {"driver": {"slots": 1}}).start()
+    try:
+        module = "import time\ndef main(p=None):\n    time.sleep(p)\n    return p\n"
+        function = stack.function(package(module))
+        sent = [stack.submit(function, 2) for _ in range(2)]
+        until(lambda: stack.get(f"/v1/requests/{sent[0]}")["status"] == "running", "it runs")
+        stack.stop()
+        stack.start()
+        ended = [stack.ended(each) for each in sent]
+        assert [each["result"] for each in ended] == [2, 2]
+        assert [len(each["attempts"]) for each in ended] == [1, 1]
+    finally:
+        stack.stop()
+
+
+def test_daemons_end_on_sigterm_and_are_started_again(stack: Stack, echo: str) -> None:
+    before = stack.pids()
+    for script in SCRIPTS:
+        subprocess.run(["kill", "-s", "TERM", str(before[script][0])], check=True)
+
+    def all_new() -> bool:
+        now = stack.pids()
+        return set(now) == SCRIPTS and not any(now[script] == before[script] for script in SCRIPTS)
+
+    until(all_new, "every daemon was started again")
+    until(stack._up, "the stack runs")
+    assert stack.run(echo, 1)["result"] == 1
+
+
+def _left() -> dict[str, set[str]]:
+    """Return what there is of everything that a stack makes, whoever made it."""
+    docker = ["docker"]
+    return {
+        "containers": _lines([*docker, "ps", "-aq", "--no-trunc"]),
+        "networks": _lines([*docker, "network", "ls", "-q", "--no-trunc"]),
+        "volumes": _lines([*docker, "volume", "ls", "-q"]),
+        "mounts": {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()},
+        "interfaces": {path.name for path in Path("/sys/class/net").iterdir()},
+        "processes": _processes(),
+        "temporary files": {path.name for path in Path("/tmp").iterdir()},
+        "rules": _lines(["iptables-save"], drop="#:"),
+    }
+
+
+def _lines(arguments: list[str], drop: str = "") -> set[str]:
+    done = subprocess.run(arguments, check=True, capture_output=True, text=True)
+    return {line for line in done.stdout.splitlines() if line[:1] not in drop}
+
+
+def _processes() -> set[str]:
+    """Return the processes that have a command line (a kernel's thread has none)."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (path / "cmdline").read_text().replace("\0", " ")
+        except OSError:
+            continue
+        if command:
+            found.add(f"{path.name} {command}")
+    return found
+
+
+def test_nothing_is_left_behind(tmp_path: Path) -> None:
+    before = _left()
+    stack = Stack(tmp_path).start()
+    try:
+        function = stack.function(ECHO)
+        assert stack.run(function, 1)["result"] == 1
+        failing = stack.function(package("import os\ndef main(p=None): os._exit(3)\n"))
+        assert stack.run(failing)["reason"] == "exit_code"
+        during = _left()
+    finally:
+        stack.stop()
+    # The positive control: while the stack ran, this looked and saw what it made.
+    for kind in ("networks", "interfaces", "processes", "rules"):
+        assert during[kind] - before[kind], kind
+    until(lambda: _left() == before, "all is as before")
+    state = {path.name for path in (tmp_path / "state" / "nodes" / stack.node / "runs").iterdir()}
+    assert state == set()
+    assert list((tmp_path / "state" / "builds").iterdir()) == []
