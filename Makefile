@@ -1,9 +1,9 @@
 # What each target does: README.rst. Every target does its own set-up.
-.PHONY: help demo check test test-all up down bench docs constraints clean
+.PHONY: help demo check test test-all up down bench constraints clean
 STACK ?= embedded
 
 help:
-	@echo 'make demo | up | down | check | test | test-all | bench | docs | constraints | clean'
+	@echo 'make demo | up | down | check | test | test-all | bench | constraints | clean'
 
 demo:
 	@deploy/demo.sh
@@ -28,9 +28,6 @@ test-all:
 
 bench:
 	@benchmarks/run.sh
-
-docs:
-	@doc/build.sh
 
 constraints:
 	@deploy/constraints.sh

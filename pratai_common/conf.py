@@ -1,7 +1,7 @@
 """Every option of every service, and the one way to load them.
 
-``etc/pratai.conf.sample`` is generated from this (``make docs``). A ConfigOpts object is passed
-to whoever needs it; there is no global one.
+``etc/pratai.conf.sample`` is generated from this by ``deploy/sample.sh``. A ConfigOpts object is
+passed to whoever needs it; there is no global one.
 """
 
 import os

@@ -116,6 +116,8 @@ def _check_module(source: bytes) -> None:
         raise PackageError(f"{MODULE}, line {error.lineno}: {error.msg}") from error
     except (ValueError, RecursionError, MemoryError) as error:
         raise PackageError(f"{MODULE} cannot be parsed: {error}") from error
+    if any(isinstance(node, ast.AsyncFunctionDef) and node.name == "main" for node in tree.body):
+        raise PackageError(f"{MODULE}: main is a coroutine function; it must be a plain one")
     if not any(_defines_main(node) for node in tree.body):
         raise PackageError(f"{MODULE} defines no main(payload=None)")
 

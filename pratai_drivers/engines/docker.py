@@ -90,6 +90,7 @@ class DockerEngine(Engine):
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._conf = conf
         self._local = threading.local()
+        self._clients: list[Any] = []
         self._labels = {
             INSTALLATION_LABEL: conf.installation,
             NODE_LABEL: conf.driver.name,
@@ -111,6 +112,7 @@ class DockerEngine(Engine):
             self._local.client = docker.APIClient(
                 version="auto", timeout=_API_TIMEOUT_SECONDS, **environment
             )
+            self._clients.append(self._local.client)
         return self._local.client
 
     # The node's own things
@@ -135,6 +137,10 @@ class DockerEngine(Engine):
         with engine_errors():
             self._remove_leftovers()
             self._network.remove(self.client, self._labels)
+        for client in self._clients:
+            client.close()
+        self._clients.clear()
+        self._local = threading.local()
 
     def _remove_leftovers(self) -> None:
         filters = {"label": [f"{key}={value}" for key, value in self._labels.items()]}

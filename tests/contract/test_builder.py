@@ -1,0 +1,174 @@
+"""What a build is given is found in no layer of what it makes."""
+
+import http.server
+import io
+import json
+import shutil
+import subprocess
+import tarfile
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pratai_common.archives import open_archives
+from pratai_common.errors import BuildError
+from pratai_common.messages import Package
+from pratai_drivers.builder import Builder
+from pratai_drivers.engines.docker import DockerEngine
+from tests.contract.conftest import MakeConf
+from tests.packages import package, zipped
+
+INDEX_SECRET = "planted-in-the-index-address"
+CA_SECRET = "planted-in-the-ca-bundle"
+LINKS_SECRET = "planted-in-the-find-links-folder"
+OWN_TEXT = "planted-in-the-function-itself"
+WHEEL = "tinything-1.0-py3-none-any.whl"
+
+
+def _wheel() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        info = "tinything-1.0.dist-info"
+        archive.writestr("tinything.py", "VALUE = 1\n")
+        archive.writestr(
+            f"{info}/METADATA", "Metadata-Version: 2.1\nName: tinything\nVersion: 1.0\n"
+        )
+        archive.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr(f"{info}/RECORD", "")
+    return buffer.getvalue()
+
+
+class _Index(http.server.BaseHTTPRequestHandler):
+    """A package index with one package, behind a secret path."""
+
+    asked: list[str] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        page = f'<a href="{WHEEL}">{WHEEL}</a>'.encode()
+        known = {
+            f"/{INDEX_SECRET}/tinything/": ("text/html", page),
+            f"/{INDEX_SECRET}/tinything/{WHEEL}": ("application/zip", _wheel()),
+        }
+        kind, content = known.get(self.path, ("text/plain", None))
+        self.send_response(404 if content is None else 200)
+        self.send_header("Content-Type", kind)
+        self.end_headers()
+        self.wfile.write(content or b"")
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+
+@pytest.fixture
+def index() -> Iterator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Index) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/{INDEX_SECRET}/"
+        server.shutdown()
+        thread.join()
+
+
+def _everything_in(image: str, folder: Path) -> bytes:
+    """Return all that an image holds: its configuration, history, and each layer's files."""
+    saved = folder / "image.tar"
+    with saved.open("wb") as file:
+        subprocess.run(["docker", "save", image], check=True, stdout=file)
+    found = [
+        subprocess.run(command, check=True, capture_output=True).stdout
+        for command in (
+            ["docker", "inspect", image],
+            ["docker", "history", "--no-trunc", image],
+        )
+    ]
+    with tarfile.open(saved) as outer:
+        for member in outer:
+            file = outer.extractfile(member)
+            if file is None:
+                continue
+            content = file.read()
+            found.append(member.name.encode() + content)
+    return b"\n".join(found)
+
+
+def test_settings_of_builds_are_in_no_layer(
+    make_conf: MakeConf, index: str, tmp_path: Path
+) -> None:
+    links = tmp_path / LINKS_SECRET
+    links.mkdir()
+    bundle = tmp_path / "ca.pem"
+    own = make_conf().build.ca_bundle
+    if own:
+        shutil.copyfile(own, bundle)
+    with bundle.open("a") as file:
+        file.write(f"\n# {CA_SECRET}\n")
+    conf = make_conf(ca_bundle=bundle, pip_index_url=index, pip_find_links=links, network="host")
+    engine = DockerEngine.from_conf(conf)
+    runtimes = engine.prepare(lambda _output: None)
+    engine.open()
+    try:
+        content = package(
+            f"# {OWN_TEXT}\nimport tinything\ndef main(p=None): return tinything.VALUE\n",
+            f"tinything==1.0 # {tmp_path.name}\n",
+        )
+        log: list[bytes] = []
+        archives = open_archives(conf)
+        image = Builder(engine, archives, conf, runtimes).image(
+            Package(
+                project_id=tmp_path.name,
+                function_id="f",
+                version=1,
+                runtime="python3",
+                archive_sha256=archives.put(content),
+            ),
+            log.append,
+        )
+        held = _everything_in(image, tmp_path)
+    finally:
+        engine.close()
+        subprocess.run(["docker", "rmi", "-f", image], check=False, capture_output=True)
+    assert f"/{INDEX_SECRET}/tinything/{WHEEL}" in _Index.asked
+    assert b"Successfully installed tinything-1.0" in b"".join(log)
+    # The positive control: the search finds what is meant to be there.
+    assert OWN_TEXT.encode() in held
+    assert b"tinything.py" in held
+    for secret in (INDEX_SECRET, CA_SECRET, LINKS_SECRET):
+        assert secret.encode() not in held
+    configuration = json.loads(
+        subprocess.run(
+            ["docker", "inspect", runtimes["python3"]], check=True, capture_output=True
+        ).stdout
+    )
+    assert b"PIP_CONFIG_FILE" not in held.split(b'"Config"', 1)[1][:5000]
+    assert configuration[0]["Config"]["Cmd"] == ["python3", "-I", "/opt/pratai/runner/runner.py"]
+
+
+def test_a_build_that_hangs_is_ended(make_conf: MakeConf, tmp_path: Path) -> None:
+    conf = make_conf(timeout=3, network="none")
+    engine = DockerEngine.from_conf(conf)
+    runtimes = engine.prepare(lambda _output: None)
+    engine.open()
+    setup = "import time\ntime.sleep(600)\n"
+    files = {"slow/setup.py": setup, "new_module.py": "def main(p=None): 0\n"}
+    content = zipped({**files, "requirements.txt": f"./slow # {tmp_path.name}\n"})
+    archives = open_archives(conf)
+    try:
+        with pytest.raises(BuildError, match="took longer than 3 s"):
+            Builder(engine, archives, conf, runtimes).image(
+                Package(
+                    project_id="p",
+                    function_id="f",
+                    version=1,
+                    runtime="python3",
+                    archive_sha256=archives.put(content),
+                ),
+                lambda _output: None,
+            )
+    finally:
+        engine.close()

@@ -1,0 +1,158 @@
+"""What the scheduler decides with: nodes and window, on a clock of the test's own."""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from pratai_common.messages import Heartbeat
+from pratai_common.records import Attempt, Request
+from pratai_scheduler.nodes import Nodes
+from pratai_scheduler.window import Entry, Window
+
+
+def state(node: str = "n", **values: Any) -> Heartbeat:
+    given: dict[str, Any] = {
+        "instance": "i",
+        "address": "a",
+        "ip": "1",
+        "pid": 1,
+        "version": "v",
+        "joined_at": 0,
+        "slots": 2,
+        "memory": 300,
+        "runtimes": {},
+        **values,
+    }
+    return Heartbeat(node=node, **given)
+
+
+def nodes() -> Nodes:
+    return Nodes(lease_ms=10_000, adopt_ms=5_000)
+
+
+def entry(request_id: str, **values: Any) -> Entry:
+    given: dict[str, Any] = {"function_id": "f", "expires_at": 1000, **values}
+    request = Request(
+        request_id=request_id,
+        project_id="p",
+        user_id="u",
+        source="http",
+        created_at=0,
+        next_run_at=0,
+        **given,
+    )
+    return Entry(request, None)
+
+
+def test_a_node_takes_what_it_has_slots_and_memory_for() -> None:
+    table = nodes()
+    table.saw(state(), 0)
+    assert table.place(("a", 1), 128, 0) is not None
+    assert table.place(("b", 1), 256, 0) is None
+    assert table.place(("b", 1), 128, 0) is not None
+    assert table.place(("c", 1), 1, 0) is None
+    table.done("n", "i", ("a", 1))
+    assert table.place(("c", 1), 128, 0) is not None
+
+
+def test_the_emptiest_node_is_chosen() -> None:
+    table = nodes()
+    table.saw(state("one"), 0)
+    table.saw(state("two"), 0)
+    chosen = [table.place((name, 1), 1, 0) for name in "abcd"]
+    assert sorted(node.state.node for node in chosen if node) == ["one", "one", "two", "two"]
+    assert {node.state.node for node in chosen[:2] if node} == {"one", "two"}
+
+
+def test_a_draining_node_takes_nothing() -> None:
+    table = nodes()
+    table.saw(state(draining=True), 0)
+    assert table.place(("a", 1), 1, 0) is None
+
+
+def test_a_silent_node_is_lost_after_its_lease() -> None:
+    table = nodes()
+    table.saw(state(), 0)
+    assert table.expire(10_000) == []
+    assert [node.state.node for node in table.expire(10_001)] == ["n"]
+    assert table.get("n") is None
+
+
+def test_what_a_node_runs_is_adopted_and_a_job_that_never_arrived_is_let_go() -> None:
+    table = nodes()
+    table.saw(state(running=(("old", 1),)), 0)
+    assert table.holds("n", ("old", 1))
+    assert table.place(("new", 1), 128, 0) is not None
+    assert table.place(("more", 1), 128, 0) is None
+    table.saw(state(running=(("old", 1),)), 4_000)
+    assert table.holds("n", ("new", 1))
+    table.saw(state(running=(("old", 1),)), 5_001)
+    assert not table.holds("n", ("new", 1))
+
+
+def test_a_new_instance_starts_empty() -> None:
+    table = nodes()
+    table.saw(state(), 0)
+    table.place(("a", 1), 128, 0)
+    table.saw(state(instance="j", spooled=(("b", 1),)), 1)
+    assert not table.holds("n", ("a", 1))
+    assert table.holds("n", ("b", 1))
+    table.left("n", "i")
+    assert table.get("n") is not None
+    table.left("n", "j")
+    assert table.get("n") is None
+
+
+def test_the_window_is_bounded_and_first_in_first_out() -> None:
+    window = Window(size=2)
+    assert window.add(entry("a"))
+    assert window.add(entry("b"))
+    assert not window.add(entry("c"))
+    assert window.room == 0
+    first = window.first()
+    assert first is not None
+    assert first.request.request_id == "a"
+
+
+def test_what_has_left_is_not_taken_in_again_until_its_next_attempt() -> None:
+    window = Window(size=2)
+    window.add(entry("a"))
+    window.leave(entry("a"), 1)
+    assert window.knows(entry("a").request)
+    assert not window.add(entry("a"))
+    again = replace(
+        entry("a").request, attempts=(Attempt(number=1, node="n", epoch=1, started_at=0),)
+    )
+    assert window.add(Entry(again, None))
+
+
+def test_the_window_forgets_what_left_long_ago() -> None:
+    window = Window(size=2, remember=1)
+    for name in "ab":
+        window.add(entry(name))
+        window.leave(entry(name), 1)
+    assert not window.knows(entry("a").request)
+    assert window.knows(entry("b").request)
+
+
+def test_parked_requests_wait_for_their_function() -> None:
+    window = Window(size=2)
+    window.add(entry("a"))
+    window.park(entry("a"))
+    assert window.first() is None
+    assert window.knows(entry("a").request)
+    assert window.room == 1
+    window.unpark("f")
+    assert window.first() == entry("a")
+    assert len(window) == 1
+
+
+def test_a_parked_request_expires_too() -> None:
+    window = Window(size=2)
+    window.add(entry("a"))
+    window.park(entry("a"))
+    assert window.expired(999) == []
+    expired = window.expired(1000)
+    assert [each.request.request_id for each in expired] == ["a"]
+    window.forget(expired[0])
+    assert not window.knows(entry("a").request)
