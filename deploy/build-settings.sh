@@ -1,21 +1,25 @@
 #!/usr/bin/env bash
-# Prints the [build] section for builds that use this machine's own pip settings.
+# Prints the [build] section for builds that use this machine's own pip settings: nothing but the
+# heading where it has none.
 # shellcheck source=deploy/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-# setting VARIABLE PIP_NAME: what pip uses here, from the environment or its configuration.
+# setting VARIABLE PIP_NAME: what pip uses here, from the environment or its configuration. A
+# list comes in lines, and pip takes it with spaces just as well.
 setting() {
     if [ -n "${!1:-}" ]; then
         printf '%s' "${!1}"
-    else
+    elif [ -x "$VENV/bin/pip" ]; then
         "$VENV/bin/pip" config get "global.$2" 2>/dev/null || true
-    fi
+    fi | tr -s '\n' ' ' | sed 's/^ *//; s/ *$//'
 }
 
+# option NAME VALUE: oslo.config would take a $ for a reference to another option.
 option() { [ -z "$2" ] || printf '%s = %s\n' "$1" "${2//\$/\$\$}"; }
 
 ca=$(setting PIP_CERT cert)
-[ -n "$ca" ] || ca=${SSL_CERT_FILE:-${REQUESTS_CA_BUNDLE:-}}
+ca=${ca:-${SSL_CERT_FILE:-${REQUESTS_CA_BUNDLE:-}}}
+[ -f "$ca" ] || ca=
 echo '[build]'
 option ca_bundle "$ca"
 option pip_index_url "$(setting PIP_INDEX_URL index-url)"

@@ -3,9 +3,17 @@
 # shellcheck source=deploy/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-"$ROOT/deploy/embedded.sh" down
-if docker version >/dev/null 2>&1; then
+remove_images() {
+    local images
     mapfile -t images < <(docker images -q --filter label=pratai.installation=pratai | sort -u)
-    [ "${#images[@]}" -eq 0 ] || docker rmi -f "${images[@]}" >/dev/null
+    [ "${#images[@]}" -eq 0 ] || docker rmi -f "${images[@]}" >&2
+}
+
+"$ROOT/deploy/embedded.sh" down
+# The engine that holds the images may be one that "down" has just stopped.
+if command -v docker >/dev/null && { engine_answers || [ -e "$RUN/dockerd.log" ]; }; then
+    "$ROOT/deploy/engine.sh" start >/dev/null
+    remove_images || say "some images are still in use"
+    "$ROOT/deploy/engine.sh" stop
 fi
 rm -rf "$RUN" "$VENV"

@@ -6,93 +6,122 @@
 
 PURPOSE=${1:-run}
 POLICY=/usr/sbin/policy-rc.d
+POLICY_MARK='# written by deploy/setup.sh for the time of an installation'
 CACHE=$(cache_folder)
+[ "$PURPOSE" = run ] || [ "$PURPOSE" = test ] || die "usage: setup.sh [run|test]"
+
+# missing COMMAND PACKAGE: names the package if there is no such command.
+missing() { command -v "$1" >/dev/null || echo "$2"; }
 
 # Prints the Debian packages that are missing, as seen by what they are for.
 missing_packages() {
-    command -v curl >/dev/null || echo curl
-    command -v ip >/dev/null || echo iproute2
-    command -v ps >/dev/null || echo procps
-    [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
-    usable_python >/dev/null || echo python3-venv
+    missing curl curl
+    missing ps procps
+    # A python without them (pyenv's, a minimal one) is no use, whatever its version.
+    usable_python >/dev/null || printf '%s\n' python3 python3-venv
     if ! engine_answers; then
-        command -v dockerd >/dev/null || [ -x /usr/sbin/dockerd ] || echo docker.io
-        command -v iptables >/dev/null || [ -x /usr/sbin/iptables ] || echo iptables
-        seed_is_here || command -v mmdebstrap >/dev/null || echo mmdebstrap
-    elif ! seed_is_here; then
-        command -v mmdebstrap >/dev/null || echo mmdebstrap
+        missing dockerd docker.io
+        missing iptables iptables
+        missing ip iproute2
+        missing mount mount
     fi
+    # A user without root gets the base from a registry, or not at all.
+    seed_is_here || ! may_install || missing mmdebstrap mmdebstrap
 }
+
+may_install() { [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null; }
 
 # Whether the base of the runtimes is in the Docker Engine already.
 seed_is_here() {
     command -v docker >/dev/null && [ -n "$(docker images -q pratai/seed 2>/dev/null)" ]
 }
 
-# Prints a python3 of at least 3.11 that can make a virtual environment with pip in it.
-usable_python() {
-    local python
-    for python in "$(command -v python3 || true)" /usr/bin/python3; do
-        if [ -x "$python" ] && "$python" -c \
-            'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-            printf '%s\n' "$python"
-            return 0
-        fi
-    done
-    return 1
+# Packages must not start their services: what runs here is started by these scripts. One that a
+# killed set-up left behind carries our mark and is taken over; somebody else's stays as it is.
+forbid_starts() {
+    if [ -e "$POLICY" ] && ! grep -qxF "$POLICY_MARK" "$POLICY"; then return 0; fi
+    trap allow_starts EXIT
+    printf '#!/bin/sh\n%s\nexit 101\n' "$POLICY_MARK" | as_root tee "$POLICY" >/dev/null
+    as_root chmod 755 "$POLICY"
+}
+
+allow_starts() {
+    as_root rm -f "$POLICY"
+    trap - EXIT
 }
 
 install_packages() {
-    # Packages must not start their services: what runs here is started by these scripts.
-    if [ ! -e "$POLICY" ]; then
-        trap 'as_root rm -f "$POLICY"' EXIT
-        printf '#!/bin/sh\nexit 101\n' | as_root tee "$POLICY" >/dev/null
-        as_root chmod 755 "$POLICY"
-    fi
+    forbid_starts
     as_root mkdir -p "$CACHE/apt/partial"
-    timed "apt-get update" as_root apt-get update -qq
+    update_apt
+    # The cache's files stay: what empties apt's own folder after an installation leaves this alone.
     timed "installing $*" as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
         --no-install-recommends -o "Dir::Cache::archives=$CACHE/apt" \
-        -o Binary::apt::APT::Keep-Downloaded-Packages=true "$@" </dev/null >/dev/null
-    if [ "$(id -u)" -ne 0 ]; then as_root rm -f "$POLICY"; fi
+        -o Dpkg::Use-Pty=0 "$@" </dev/null >/dev/null
+    if [ -n "$(trap -p EXIT)" ]; then allow_starts; fi
 }
 
-# apt must know its sources: the node makes the runtimes' base from them.
+update_apt() { timed "apt-get update" as_root apt-get update -qq >&2; }
+
+# The node makes the runtimes' base from apt's own sources, so apt must have read them once.
 ensure_apt_lists() {
-    seed_is_here && return
-    if [ -z "$(apt-get indextargets 'Created-By: Packages' 2>/dev/null | head -n 1)" ] ||
-        [ -z "$(find /var/lib/apt/lists -name '*_Packages*' 2>/dev/null | head -n 1)" ]; then
-        timed "apt-get update" as_root apt-get update -qq
-    fi
+    if seed_is_here || ! may_install; then return 0; fi
+    [ -n "$(find /var/lib/apt/lists -name '*_Packages*' -print -quit 2>/dev/null)" ] || update_apt
 }
 
 wanted_stamp() {
     (
         cd "$ROOT"
-        cat setup.cfg requirements.txt test-requirements.txt constraints.txt \
-            python_prataiclient/pyproject.toml
-        printf '%s %s\n' "$ROOT" "$(usable_python)"
+        cat setup.cfg setup.py pyproject.toml requirements.txt test-requirements.txt \
+            constraints.txt python_prataiclient/pyproject.toml
+        "$VENV/bin/python" -VV
     ) | sha256sum
 }
 
 # installed PURPOSE: whether the virtual environment has what that needs, as it stands now.
 installed() { [ -e "$VENV/pratai-$1.stamp" ] && [ "$(cat "$VENV/pratai-$1.stamp")" = "$(wanted_stamp)" ]; }
 
+# A virtual environment knows its place: one of a checkout that was moved or copied, or whose
+# python was removed since, is made anew.
+venv_works() {
+    [ "$(cat "$VENV/made-in" 2>/dev/null)" = "$ROOT" ] && "$VENV/bin/python" -m pip --version >/dev/null 2>&1
+}
+
 make_venv() {
     local python
-    if installed "$PURPOSE" || installed test; then return; fi
     python=$(usable_python) || die "no python3 (3.11 or later) with venv can be found"
-    [ -x "$VENV/bin/pip" ] || "$python" -m venv "$VENV"
+    say "making .venv with $python"
+    rm -rf "$VENV"
+    "$python" -m venv "$VENV"
+    printf '%s\n' "$ROOT" >"$VENV/made-in"
+}
+
+# pbr asks git for the version, and git refuses in a folder of another user unless told. Where
+# there is no history at all (an unpacked archive) a version is given.
+describe_version_to_pbr() {
+    local count=${GIT_CONFIG_COUNT:-0}
+    export "GIT_CONFIG_KEY_$count=safe.directory" "GIT_CONFIG_VALUE_$count=$ROOT"
+    export GIT_CONFIG_COUNT=$((count + 1))
+    if [ "$(git -C "$ROOT" rev-parse --show-toplevel 2>/dev/null)" != "$ROOT" ] ||
+        ! git -C "$ROOT" rev-parse -q --verify HEAD >/dev/null; then
+        export PBR_VERSION=${PBR_VERSION:-0.0.0}
+    fi
+}
+
+install_distributions() {
+    if installed test || { [ "$PURPOSE" = run ] && installed run; }; then return 0; fi
     local wanted=(-e "$ROOT" -e "$ROOT/python_prataiclient")
-    [ "$PURPOSE" != test ] || wanted+=(-r "$ROOT/test-requirements.txt")
-    # pbr asks git for the version, which refuses in a folder of another user.
-    GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0="$ROOT" \
-        "$VENV/bin/pip" install -q --disable-pip-version-check --cache-dir "$CACHE/pip" \
-        -c "$ROOT/constraints.txt" "${wanted[@]}" </dev/null
+    [ "$PURPOSE" = run ] || wanted+=(-r "$ROOT/test-requirements.txt")
+    describe_version_to_pbr
+    rm -f "$VENV"/pratai-*.stamp
+    timed "pip install" "$VENV/bin/python" -m pip install -q --disable-pip-version-check \
+        --cache-dir "$CACHE/pip" -c "$ROOT/constraints.txt" "${wanted[@]}" </dev/null >&2
     wanted_stamp >"$VENV/pratai-$PURPOSE.stamp"
 }
 
 mapfile -t packages < <(missing_packages)
 [ "${#packages[@]}" -eq 0 ] || install_packages "${packages[@]}"
 ensure_apt_lists
-timed "virtual environment" make_venv
+venv_works || make_venv
+install_distributions
+say "set-up: complete"

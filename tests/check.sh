@@ -1,17 +1,31 @@
 #!/usr/bin/env bash
-# make check: what needs no service. Prints the time of each part.
+# make check: what needs no service. Runs every part, prints the time of each, fails if one did.
 # shellcheck source=deploy/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../deploy/lib.sh"
 cd "$ROOT"
 
+failed=()
+part() {
+    timed "$@" || failed+=("$1")
+}
+
+# Every shell script of the project, whatever its name: those that say so in their first line.
+shell_scripts() {
+    find . \( -name .git -o -name .venv -o -name .run -o -name build \) -prune -o -type f -print0 |
+        xargs -0 grep -lIE -m1 '^#!.*[/ ](ba|da)?sh( |$)' |
+        while read -r path; do head -n 1 "$path" | grep -q '^#!' && printf '%s\n' "$path"; done
+    echo deploy/lib.sh
+}
+
 deploy/setup.sh test
 bin="$VENV/bin"
-mapfile -t scripts < <(git ls-files '*.sh' .ci/run pratai_drivers/netrules/netrules pratai_runtimes/python3/install)
-timed "ruff" "$bin/ruff" check -q .
-timed "ruff format" "$bin/ruff" format -q --check .
-timed "mypy" "$bin/mypy"
-timed "import contracts" "$bin/lint-imports" --no-logo
-timed "shellcheck" "$bin/shellcheck" -x "${scripts[@]}"
-timed "sample configuration" deploy/sample.sh --check
-timed "pure tests" "$bin/python" -m pytest -q tests/unit tests/architecture \
+mapfile -t scripts < <(shell_scripts)
+part "ruff" "$bin/ruff" check -q .
+part "ruff format" "$bin/ruff" format -q --check .
+part "mypy" "$bin/mypy"
+part "import contracts" "$bin/lint-imports" --no-logo
+part "shellcheck" "$bin/shellcheck" -x "${scripts[@]}"
+part "sample configuration" deploy/sample.sh --check
+part "pure tests" "$bin/python" -m pytest -q tests/unit tests/architecture \
     --junitxml "${PRATAI_JUNIT:-$RUN/junit}/check.xml"
+[ "${#failed[@]}" -eq 0 ] || die "failed: ${failed[*]}"

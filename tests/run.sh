@@ -4,26 +4,70 @@
 # shellcheck source=deploy/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../deploy/lib.sh"
 cd "$ROOT"
+exec </dev/null
 
 work=$(mktemp -d)
 export PRATAI_JUNIT="$work/junit"
+engine=
+times=()
+failed=0
+
 finish() {
     local code=$?
-    deploy/engine.sh stop || code=1
+    trap - EXIT
+    # Only the one that this run started: a stack of this checkout may be using it.
+    [ "$engine" != started ] || deploy/engine.sh stop || code=1
+    say "time per part:"
+    printf '%s\n' "${times[@]}" >&2
+    shopt -s nullglob
+    [ "$code" -eq 0 ] || failed=$((failed + 1))
+    "$VENV/bin/python" tests/summary.py "$failed" "$work"/junit/*.xml || code=1
     rm -rf "$work"
     exit "$code"
 }
 trap finish EXIT
+trap 'exit 130' INT TERM
 
-mkdir -p "$work/junit"
-timed "set-up" deploy/setup.sh test
-timed "make check" tests/check.sh
-deploy/engine.sh start
-deploy/build-settings.sh >"$work/build.conf"
+# part WHAT COMMAND...: a failure is counted, and what comes after still runs.
+part() {
+    local what=$1 began=$SECONDS outcome=
+    shift
+    say "== $what"
+    "$@" || outcome=FAILED
+    times+=("$(printf '%6d s  %s %s' "$((SECONDS - began))" "$what" "$outcome")")
+    [ -z "$outcome" ] || { failed=$((failed + 1)) && return 1; }
+}
+
+free_ports() {
+    "$VENV/bin/python" -c '
+import socket
+held = [socket.create_server(("127.0.0.1", 0)) for _ in range(4)]
+print(*(each.getsockname()[1] for each in held))'
+}
+
+# On ports of its own; and not where somebody uses a stack of this checkout, which it would stop.
+demo() {
+    local code=0
+    deploy/embedded.sh status >/dev/null 2>&1 || code=$?
+    if [ "$code" -ne 3 ]; then
+        say "left out: a stack of this checkout is up"
+        return 0
+    fi
+    local api scheduler collector driver
+    read -r api scheduler collector driver < <(free_ports)
+    PRATAI_API_PORT=$api PRATAI_SCHEDULER_PORT=$scheduler PRATAI_COLLECTOR_PORT=$collector \
+        PRATAI_DRIVER_PORT=$driver deploy/demo.sh
+}
+
+mkdir -p "$PRATAI_JUNIT"
+part "set-up" deploy/setup.sh test || exit 1
+part "make check" tests/check.sh || true
+engine=$(deploy/engine.sh start)
+(umask 077 && deploy/build-settings.sh >"$work/build.conf")
 printf '[DEFAULT]\nstate_path = %s/prepare\n' "$work" >"$work/prepare.conf"
-timed "the runtimes' images" "$VENV/bin/pratai-driver" \
-    --config-file "$work/prepare.conf" --config-file "$work/build.conf" --prepare
-timed "tests with services" "$VENV/bin/python" -m pytest -q --durations=15 \
-    tests/contract tests/functional tests/faults --junitxml "$work/junit/services.xml"
-timed "make demo" deploy/demo.sh
-"$VENV/bin/python" tests/summary.py "$work"/junit/*.xml
+part "the runtimes' images" "$VENV/bin/pratai-driver" \
+    --config-file "$work/prepare.conf" --config-file "$work/build.conf" --prepare || exit 1
+part "tests with services" "$VENV/bin/python" -m pytest -q --durations=15 \
+    tests/contract tests/functional tests/faults \
+    --junitxml "$PRATAI_JUNIT/services.xml" || true
+part "make demo" demo || true

@@ -18,6 +18,7 @@ import docker
 import requests
 from docker.types import Mount, Ulimit
 from docker.utils import kwargs_from_env
+from docker.utils.socket import frames_iter
 from oslo_config import cfg
 
 from pratai_common import limits
@@ -32,6 +33,7 @@ _API_TIMEOUT_SECONDS = 60
 _FUNCTION_FOLDER = "/opt/pratai/function"
 _INSTALL = "/opt/pratai/runner/install"
 _NEEDED = ("MemoryLimit", "PidsLimit", "CpuCfsQuota")
+_OUTPUT = {"stdout": 1, "stderr": 1, "stream": 1}
 _OPEN_FILES = 1024
 _PEAK_MEMORY_FILES = (
     "/sys/fs/cgroup/memory/docker/{id}/memory.max_usage_in_bytes",
@@ -166,17 +168,17 @@ class DockerEngine(Engine):
     def install(self, spec: BuildSpec, say: Print) -> None:
         """See Engine."""
         with engine_errors(), self._created(spec.name, spec.base, self._build(spec)) as container:
-            output = self.client.attach(container, stdout=True, stderr=True, stream=True)
             too_late = threading.Event()
             timer = threading.Timer(spec.timeout, self._kill, (container, too_late))
-            timer.start()
-            try:
+            with self._attached(container) as output:
                 self.client.start(container)
-                for chunk in output:
-                    say(chunk)
-                self.client.wait(container, timeout=spec.timeout + _API_TIMEOUT_SECONDS)
-            finally:
-                timer.cancel()
+                timer.start()
+                try:
+                    for _stream, chunk in _frames(output):
+                        say(chunk)
+                    self.client.wait(container, timeout=spec.timeout + _API_TIMEOUT_SECONDS)
+                finally:
+                    timer.cancel()
             _check_build(self.client.inspect_container(container)["State"], too_late, spec)
             self._commit(container, spec.base, spec.image)
 
@@ -186,6 +188,15 @@ class DockerEngine(Engine):
         with engine_errors(), self._created(name, base, {}) as container:
             self.client.put_archive(container, _FUNCTION_FOLDER, _tar(files))
             self._commit(container, base, image)
+
+    @contextmanager
+    def _attached(self, container: str) -> Iterator[Any]:
+        """Attach to a container's output; the connection is not one that can be used again."""
+        output = self.client.attach_socket(container, _OUTPUT)
+        try:
+            yield output
+        finally:
+            output._response.close()  # docker-py's: closing the output leaves the socket open
 
     def _commit(self, container: str, base: str, image: str) -> None:
         """Make an image of a container, with the configuration of its base and nothing else."""
@@ -290,6 +301,12 @@ def _check_build(state: dict[str, Any], too_late: threading.Event, spec: BuildSp
         raise BuildError(f"installing the requirements took more than {spec.memory} MB of memory")
     if state["ExitCode"] != 0:
         raise BuildError("installing the requirements failed")
+
+
+def _frames(output: Any) -> Iterator[tuple[int, bytes]]:
+    """Yield what a container prints, by stream."""
+    frames: Iterator[tuple[int, bytes]] = frames_iter(output, tty=False)  # type: ignore[no-untyped-call]
+    return frames
 
 
 def _bind(source: Path, target: str) -> Mount:
