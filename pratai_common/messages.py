@@ -46,7 +46,7 @@ class FunctionChanged(Message, frozen=True, kw_only=True):
     function_id: str
 
 
-class NodeState(Message, frozen=True, kw_only=True):
+class NodeState(msgspec.Struct, frozen=True, kw_only=True):
     """What a node says of itself. ``instance`` is new at each start of its process.
 
     ``running`` are (request_id, attempt) that take capacity; ``spooled`` are results that the
@@ -69,12 +69,16 @@ class NodeState(Message, frozen=True, kw_only=True):
     dropped_messages: int = 0
 
 
-class Hello(NodeState, frozen=True, kw_only=True):
+class Hello(Message, frozen=True, kw_only=True):
     """A node has started and takes jobs."""
 
+    state: NodeState
 
-class Heartbeat(NodeState, frozen=True, kw_only=True):
+
+class Heartbeat(Message, frozen=True, kw_only=True):
     """A node lives."""
+
+    state: NodeState
 
 
 class Bye(Message, frozen=True, kw_only=True):

@@ -16,11 +16,11 @@ from pratai_common.channels import Context, Inlet, Outlets
 from pratai_common.clock import now_ms
 from pratai_common.daemon import Loop, Stop, fail, own_ip, product_version
 from pratai_common.errors import EngineError
-from pratai_common.messages import MessageDecoder, NodeMessage
+from pratai_common.messages import MessageDecoder, NodeMessage, NodeState
 from pratai_drivers.builder import Builder
 from pratai_drivers.engines.base import Engine
 from pratai_drivers.executor import Executor, runs_path
-from pratai_drivers.node import Identity, Node
+from pratai_drivers.node import Node
 from pratai_drivers.outbox import Outbox
 from pratai_drivers.spool import Spool
 
@@ -94,8 +94,8 @@ def _leave(conf: cfg.ConfigOpts, node: Node, loop: Loop[NodeMessage]) -> None:
     node.leave()
 
 
-def _identity(conf: cfg.ConfigOpts, address: str, runtimes: dict[str, str]) -> Identity:
-    return Identity(
+def _identity(conf: cfg.ConfigOpts, address: str, runtimes: dict[str, str]) -> NodeState:
+    return NodeState(
         node=conf.driver.name,
         instance=uuid.uuid4().hex,
         address=address,

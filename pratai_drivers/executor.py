@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 from oslo_config import cfg
@@ -108,18 +109,7 @@ class Executor:
 
     def _logs(self, job: AttemptMessage) -> LogCutter:
         def emit(seq: int, content: bytes) -> None:
-            self._emit(
-                LogPiece(
-                    request_id=job.request_id,
-                    attempt=job.attempt,
-                    node=job.node,
-                    epoch=job.epoch,
-                    project_id=job.project_id,
-                    token=job.token,
-                    seq=seq,
-                    content=content,
-                )
-            )
+            self._emit(LogPiece(**_claim(job), seq=seq, content=content))
 
         return LogCutter(emit)
 
@@ -174,18 +164,18 @@ class Executor:
         message: str | None,
     ) -> Result:
         return Result(
-            request_id=job.request_id,
-            attempt=job.attempt,
-            node=job.node,
-            epoch=job.epoch,
-            project_id=job.project_id,
-            token=job.token,
+            **_claim(job),
             reason=reason,
             message=message,
             started_at=started_at,
             finished_at=self._clock(),
             log_chunks=chunks,
         )
+
+
+def _claim(job: AttemptMessage) -> dict[str, Any]:
+    """Return what proves that a message speaks for a job's attempt."""
+    return {name: getattr(job, name) for name in AttemptMessage.__struct_fields__}
 
 
 class _Writer:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import singledispatchmethod
 
+from msgspec.structs import replace
+
 from pratai_common.clock import Clock
 from pratai_common.errors import Reason
 from pratai_common.messages import (
@@ -20,8 +22,8 @@ from pratai_common.messages import (
     Heartbeat,
     Hello,
     Job,
-    Message,
     NodeMessage,
+    NodeState,
     Result,
     Stored,
 )
@@ -34,22 +36,6 @@ LOG = logging.getLogger(__name__)
 Key = tuple[str, int]
 
 
-@dataclass(frozen=True)
-class Identity:
-    """What does not change while a node's process lives. ``memory`` is in MB."""
-
-    node: str
-    instance: str
-    address: str
-    ip: str
-    pid: int
-    version: str
-    joined_at: int
-    slots: int
-    memory: int
-    runtimes: dict[str, str]
-
-
 @dataclass
 class _Taken:
     job: Job | Build
@@ -57,11 +43,13 @@ class _Taken:
 
 
 class Node:
-    """See the module. ``dropped`` says how many malformed messages were dropped so far."""
+    """See the module. ``identity`` is the node's state as far as it does not change;
+    ``dropped`` says how many malformed messages were dropped so far.
+    """
 
     def __init__(
         self,
-        identity: Identity,
+        identity: NodeState,
         executor: Executor,
         spool: Spool,
         outbox: Outbox,
@@ -88,7 +76,7 @@ class Node:
         """Say hello, and let the slots take jobs."""
         for slot in self._slots:
             slot.start()
-        self._outbox.to_scheduler(self._state(Hello))
+        self._outbox.to_scheduler(Hello(state=self._state()))
 
     def receive(self, messages: Sequence[NodeMessage]) -> None:
         """Handle what arrived."""
@@ -97,14 +85,14 @@ class Node:
 
     def tick(self) -> None:
         """Give a sign of life, and send again what was not acknowledged."""
-        self._outbox.to_scheduler(self._state(Heartbeat))
+        self._outbox.to_scheduler(Heartbeat(state=self._state()))
         for result in self._spool.due(self._clock()):
             self._outbox.to_collector(result)
 
     def drain(self) -> None:
         """Take no more jobs, and tell the scheduler."""
         self._draining = True
-        self._outbox.to_scheduler(self._state(Heartbeat))
+        self._outbox.to_scheduler(Heartbeat(state=self._state()))
 
     def wait_idle(self, seconds: float) -> bool:
         """Return whether all jobs ended within so many seconds."""
@@ -191,21 +179,11 @@ class Node:
             )
         )
 
-    def _state(self, kind: type[Hello] | type[Heartbeat]) -> Message:
+    def _state(self) -> NodeState:
         with self._idle:
             running = tuple(self._taken)
-        identity = self._identity
-        return kind(
-            node=identity.node,
-            instance=identity.instance,
-            address=identity.address,
-            ip=identity.ip,
-            pid=identity.pid,
-            version=identity.version,
-            joined_at=identity.joined_at,
-            slots=identity.slots,
-            memory=identity.memory,
-            runtimes=identity.runtimes,
+        return replace(
+            self._identity,
             running=running,
             spooled=self._spool.keys(),
             draining=self._draining,

@@ -1,19 +1,14 @@
 """``pratai-collector``: the process around the collector."""
 
-import sys
-
-import zmq
-
-from pratai_common import conf as configuration
 from pratai_common.archives import open_archives
 from pratai_common.beat import Beat
-from pratai_common.channels import Context, Inlet, Outlets
+from pratai_common.channels import Inlet
 from pratai_common.clock import now_ms
-from pratai_common.daemon import Loop, Stop, fail
+from pratai_common.daemon import Loop, Stop
 from pratai_common.messages import CollectorMessage, Message, MessageDecoder
-from pratai_common.store.base import Store, open_store
-from pratai_common.tokens import load_key
+from pratai_common.store.base import Store
 from pratai_scheduler.collector import Collector
+from pratai_scheduler.process import Parts, parts
 
 _TICK_SECONDS = 1.0
 _REMEMBER_MS = 1000
@@ -42,31 +37,30 @@ class NodeAddresses:
 
 def main() -> int:
     """Run the program."""
-    conf = configuration.load("pratai-collector", sys.argv[1:])
-    stop = Stop()
-    try:
-        key = load_key(configuration.token_key_path(conf))
-    except OSError as error:
-        return fail(f"no key of job tokens ({error}): run pratai-db-init")
-    store = open_store(conf)
-    context: Context = zmq.Context.instance()
-    outlets = Outlets(context)
-    inlet = Inlet(context, conf.sockets.collector_bind or conf.sockets.collector)
+    with parts("pratai-collector") as opened:
+        serve(opened, Stop())
+    return 0
+
+
+def serve(opened: Parts, stop: Stop) -> None:
+    """Settle until SIGTERM."""
+    conf, store = opened.conf, opened.store
     addresses = NodeAddresses(store)
 
     def acknowledge(node: str, message: Message) -> None:
         address = addresses.get(node)
         if address is not None:
-            outlets.send(address, message)
+            opened.outlets.send(address, message)
 
     collector = Collector(
         store,
         open_archives(conf),
-        key,
+        opened.key,
         acknowledge,
-        lambda message: outlets.send(conf.sockets.scheduler, message),
+        lambda message: opened.outlets.send(conf.sockets.scheduler, message),
         now_ms,
     )
+    inlet = Inlet(opened.context, conf.sockets.collector_bind or conf.sockets.collector)
     decoder: MessageDecoder[CollectorMessage] = MessageDecoder(CollectorMessage)
     loop = Loop(inlet, decoder, collector, _TICK_SECONDS)
     beat = Beat(store, "collector", now_ms, lambda: loop.dropped + collector.refused)
@@ -75,8 +69,4 @@ def main() -> int:
         loop.run(stop)
     finally:
         beat.stop()
-        outlets.close()
         inlet.close()
-        store.close()
-        context.term()
-    return 0

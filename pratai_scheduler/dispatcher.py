@@ -107,11 +107,11 @@ class Dispatcher:
 
     @_handle.register(Hello)
     @_handle.register(Heartbeat)
-    def _(self, message: NodeState) -> None:
-        now = self._clock()
-        self._leadership.heard(message.node)
-        self._nodes.saw(message, now)
-        self._store.put_daemon(_entry_of(message, now))
+    def _(self, message: Hello | Heartbeat) -> None:
+        now, state = self._clock(), message.state
+        self._leadership.heard(state.node)
+        self._nodes.saw(state, now)
+        self._store.put_daemon(_entry_of(state, now))
 
     @_handle.register
     def _(self, message: Bye) -> None:

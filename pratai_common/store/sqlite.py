@@ -4,14 +4,13 @@ Write-ahead log with ``synchronous=FULL``: a committed write survives power loss
 JSON document beside the columns that queries need, the same shape a document store has.
 """
 
-import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 from oslo_config import cfg
-from sqlalchemy import Connection, Engine, Table, create_engine, event, select
+from sqlalchemy import Connection, select
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import update as sql_update
 from sqlalchemy.dialects.sqlite import insert
@@ -30,6 +29,7 @@ from pratai_common.records import (
     Subscription,
     Version,
 )
+from pratai_common.store import sqlite_rows as rows
 from pratai_common.store import sqlite_schema as schema
 from pratai_common.store.base import (
     Created,
@@ -44,7 +44,6 @@ from pratai_common.store.group_commit import GroupCommit
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
-_BUSY_SECONDS = 10
 _PENDING = (Status.QUEUED.value, Status.SCHEDULED.value)
 
 
@@ -52,8 +51,8 @@ class SQLiteStore(Store):
     """See :class:`Store`. One object serves all threads of a process."""
 
     def __init__(self, path: Path) -> None:
-        self._readers = _engine(path, "BEGIN")
-        self._writer_engine = _engine(path, "BEGIN IMMEDIATE")
+        self._readers = rows.engine(path, "BEGIN")
+        self._writer_engine = rows.engine(path, "BEGIN IMMEDIATE")
         self._writer = GroupCommit(self._writer_engine)
 
     @classmethod
@@ -105,7 +104,7 @@ class SQLiteStore(Store):
         )
         if name is not None:
             query = query.where(table.c.name == name)
-        return self._records(_paged(query, table, table.c.function_id, page), Function)
+        return self._records(rows.paged(query, table, table.c.function_id, page), Function)
 
     def change_function(
         self, function_id: str, apply: Callable[[Function], Function | None]
@@ -113,7 +112,7 @@ class SQLiteStore(Store):
         """See Store."""
         table = schema.functions
         return self._writer.run(
-            lambda connection: _change(
+            lambda connection: rows.change(
                 connection,
                 table,
                 table.c.function_id == function_id,
@@ -145,14 +144,16 @@ class SQLiteStore(Store):
         table = schema.versions
         where = (table.c.function_id == function_id) & (table.c.number == number)
         return self._writer.run(
-            lambda connection: _change(connection, table, where, Version, apply, schema.version_row)
+            lambda connection: rows.change(
+                connection, table, where, Version, apply, schema.version_row
+            )
         )
 
     # Requests
 
     def create_requests(self, new: Sequence[NewRequest]) -> list[Created]:
         """See Store."""
-        return self._writer.run(lambda connection: [_create(connection, item) for item in new])
+        return self._writer.run(lambda connection: [rows.create(connection, item) for item in new])
 
     def get_requests(self, request_ids: Sequence[str]) -> dict[str, Request]:
         """See Store."""
@@ -168,7 +169,7 @@ class SQLiteStore(Store):
             query = query.where(table.c.function_id == which.function_id)
         if which.status is not None:
             query = query.where(table.c.status == which.status.value)
-        return self._records(_paged(query, table, table.c.request_id, page), Request)
+        return self._records(rows.paged(query, table, table.c.request_id, page), Request)
 
     def due_requests(self, now: int, limit: int) -> list[Request]:
         """See Store."""
@@ -195,7 +196,7 @@ class SQLiteStore(Store):
     def change_requests(self, changes: Sequence[RequestChange]) -> list[Request | None]:
         """See Store."""
         return self._writer.run(
-            lambda connection: [_change_request(connection, change) for change in changes]
+            lambda connection: [rows.change_request(connection, change) for change in changes]
         )
 
     def get_input(self, request_id: str) -> Body | None:
@@ -220,9 +221,9 @@ class SQLiteStore(Store):
         """See Store."""
         if not chunks:
             return
-        rows = [msgspec.structs.asdict(chunk) for chunk in chunks]
+        values = [msgspec.structs.asdict(chunk) for chunk in chunks]
         statement = insert(schema.log_chunks).on_conflict_do_nothing()
-        self._writer.run(lambda connection: connection.execute(statement, rows))
+        self._writer.run(lambda connection: connection.execute(statement, values))
 
     def log_chunks(self, request_id: str) -> list[LogChunk]:
         """See Store."""
@@ -232,8 +233,8 @@ class SQLiteStore(Store):
             .where(table.c.request_id == request_id)
             .order_by(table.c.attempt, table.c.seq)
         )
-        rows = self._read(lambda connection: connection.execute(query).mappings().all())
-        return [LogChunk(**row) for row in rows]
+        found = self._read(lambda connection: connection.execute(query).mappings().all())
+        return [LogChunk(**row) for row in found]
 
     # Subscriptions
 
@@ -310,8 +311,8 @@ class SQLiteStore(Store):
     # Reading
 
     def _records(self, query: Any, kind: type[R]) -> list[R]:
-        rows = self._read(lambda connection: connection.execute(query).scalars().all())
-        return [msgspec.json.decode(row, type=kind) for row in rows]
+        found = self._read(lambda connection: connection.execute(query).scalars().all())
+        return [msgspec.json.decode(row, type=kind) for row in found]
 
     def _read(self, do: Callable[[Connection], T]) -> T:
         try:
@@ -319,89 +320,3 @@ class SQLiteStore(Store):
                 return do(connection)
         except DBAPIError as error:
             raise StoreUnavailableError(str(error.orig)) from error
-
-
-def _engine(path: Path, begin: str) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": _BUSY_SECONDS})
-
-    @event.listens_for(engine, "connect")
-    def _connect(connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None  # sqlite3 begins no transactions of its own
-        connection.execute("PRAGMA journal_mode=WAL").close()
-        connection.execute("PRAGMA synchronous=FULL").close()
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
-    return engine
-
-
-def _paged(query: Any, table: Table, key: Any, page: Page) -> Any:
-    """Order newest first, and start behind the marker."""
-    if page.marker is not None:
-        marked = select(table.c.created_at, key).where(key == page.marker).subquery()
-        older = (table.c.created_at < select(marked.c.created_at).scalar_subquery()) | (
-            (table.c.created_at == select(marked.c.created_at).scalar_subquery())
-            & (key < page.marker)
-        )
-        query = query.where(older)
-    return query.order_by(table.c.created_at.desc(), key.desc()).limit(page.limit)
-
-
-def _change(
-    connection: Connection,
-    table: Table,
-    where: Any,
-    kind: type[R],
-    apply: Callable[[R], R | None],
-    row_of: Callable[[R], dict[str, Any]],
-) -> R | None:
-    doc = connection.execute(select(table.c.doc).where(where)).scalar()
-    if doc is None:
-        return None
-    old = msgspec.json.decode(doc, type=kind)
-    new = apply(old)
-    if new is None:
-        return old
-    connection.execute(sql_update(table).where(where).values(row_of(new)))
-    return new
-
-
-def _change_request(connection: Connection, change: RequestChange) -> Request | None:
-    result: list[Body] = []
-
-    def apply(old: Request) -> Request | None:
-        changed = change.apply(old)
-        if changed is None:
-            return None
-        if changed.result is not None:
-            result.append(changed.result)
-        return changed.request
-
-    table = schema.requests
-    where = table.c.request_id == change.request_id
-    after = _change(connection, table, where, Request, apply, schema.request_row)
-    for body in result:
-        _put_body(connection, change.request_id, "result", body)
-    return after
-
-
-def _create(connection: Connection, new: NewRequest) -> Created:
-    row = schema.request_row(new.request)
-    statement = insert(schema.requests).values(row).on_conflict_do_nothing()
-    if connection.execute(statement).rowcount == 1:
-        if new.input is not None:
-            _put_body(connection, new.request.request_id, "input", new.input)
-        return Created(new.request, new=True)
-    table = schema.requests
-    where = table.c.request_id == new.request.request_id
-    doc = connection.execute(select(table.c.doc).where(where)).scalar_one()
-    return Created(msgspec.json.decode(doc, type=Request), new=False)
-
-
-def _put_body(connection: Connection, request_id: str, part: str, body: Body) -> None:
-    statement = insert(schema.bodies).values(
-        request_id=request_id, part=part, **msgspec.structs.asdict(body)
-    )
-    connection.execute(statement.on_conflict_do_nothing())

@@ -4,13 +4,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from pratai_common.messages import Heartbeat
+from pratai_common.messages import NodeState
 from pratai_common.records import Attempt, Request
 from pratai_scheduler.nodes import Nodes
 from pratai_scheduler.window import Entry, Window
 
 
-def state(node: str = "n", **values: Any) -> Heartbeat:
+def state(node: str = "n", **values: Any) -> NodeState:
     given: dict[str, Any] = {
         "instance": "i",
         "address": "a",
@@ -23,7 +23,7 @@ def state(node: str = "n", **values: Any) -> Heartbeat:
         "runtimes": {},
         **values,
     }
-    return Heartbeat(node=node, **given)
+    return NodeState(node=node, **given)
 
 
 def nodes() -> Nodes:
