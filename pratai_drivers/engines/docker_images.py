@@ -7,14 +7,13 @@ import hashlib
 import importlib.resources
 import io
 import json
-import os
 import shutil
 import subprocess
 import tarfile
 import tempfile
 import time
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import docker
 import requests
@@ -89,7 +88,15 @@ class Images:
         with tempfile.NamedTemporaryFile(suffix=".tar") as tar:
             arguments = ["mmdebstrap", "--quiet", "--variant=minbase", "--format=tar"]
             arguments += ["--include=ca-certificates", release, "-", *lines]
-            made = _run_with_open_input(arguments, tar)
+            made = subprocess.run(
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=tar,
+                stderr=subprocess.PIPE,
+                umask=0o022,
+                timeout=_MMDEBSTRAP_SECONDS,
+                check=False,
+            )
             if made.returncode != 0:
                 tail = made.stderr.decode(errors="replace")[-500:]
                 raise EngineError(f"mmdebstrap failed: {tail}")
@@ -144,26 +151,6 @@ class Images:
         self._say(f"{text}\n".encode())
 
 
-def _run_with_open_input(
-    arguments: list[str], output: IO[bytes]
-) -> subprocess.CompletedProcess[bytes]:
-    """Run mmdebstrap, which takes an input at its end for "install nothing"."""
-    read_end, write_end = os.pipe()
-    try:
-        return subprocess.run(
-            arguments,
-            stdin=read_end,
-            stdout=output,
-            stderr=subprocess.PIPE,
-            umask=0o022,
-            timeout=_MMDEBSTRAP_SECONDS,
-            check=False,
-        )
-    finally:
-        os.close(read_end)
-        os.close(write_end)
-
-
 def _files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_file() and path.suffix != ".pyc")
 
@@ -204,4 +191,5 @@ def _apt_sources() -> tuple[str, list[str]]:
     releases = [entry[3] for entry in entries if entry[3] == entry[2]]
     if not releases:
         raise EngineError("apt knows no sources of Debian here: run apt-get update")
-    return releases[0], lines
+    # The release itself, not its updates: those have no essential packages of their own.
+    return min(releases, key=len), lines
