@@ -58,7 +58,9 @@ def _too_large(_error: RequestEntityTooLarge) -> Response:
     while left > 0 and (read := stream.read(min(left, 256 * limits.KIB))):
         left -= len(read)
     most = request.max_content_length or 0
-    return _answer(413, "too_large", f"the body is larger than {most} bytes")
+    if (request.content_length or 0) > most:
+        return _answer(413, "too_large", f"the body is larger than {most} bytes")
+    return _answer(413, "too_large", "a field of the form is too large")
 
 
 def _http(error: HTTPException) -> Response:

@@ -11,7 +11,8 @@ RESERVED_NAMES = frozenset({"running"})
 MAX_PAGE = 1000
 DEFAULT_PAGE = 100
 
-Name = Annotated[str, Meta(pattern="^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
+# At its end "nothing follows" and not "$", which lets a newline pass here though not in JavaScript.
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}(?![\s\S])")]
 Memory = Annotated[int, Meta(ge=limits.MIN_MEMORY_MB, le=limits.MAX_MEMORY_MB)]
 Cpus = Annotated[float, Meta(ge=0.1, le=64)]
 Timeout = Annotated[int, Meta(ge=1, le=limits.MAX_TIMEOUT_SECONDS)]

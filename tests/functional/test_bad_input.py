@@ -84,6 +84,7 @@ def test_a_zip_over_50_mib(stack: Stack) -> None:
 
 BAD_METADATA = [
     ({"name": "1st"}, "matching regex"),
+    ({"name": "a\n"}, "matching regex"),
     ({"name": "running"}, "running is a reserved name"),
     ({"name": "a", "memory": 63}, "`int` >= 64 - at `$.memory`"),
     ({"name": "a", "memory": "128"}, "Expected `int`, got `str` - at `$.memory`"),
@@ -108,6 +109,13 @@ def test_an_unknown_runtime(stack: Stack) -> None:
     answer = stack.upload(ECHO, runtime="cobol")
     assert (answer.status_code, answer.json()["error"]["reason"]) == (400, "unknown_runtime")
     assert answer.json()["error"]["message"] == "there is no runtime cobol"
+
+
+def test_metadata_that_is_too_large(stack: Stack) -> None:
+    form = {"zip_file": ("f.zip", ECHO), "metadata": (None, "x" * 1_000_000)}
+    answer = stack.call("POST", "/v1/functions", files=form)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["message"]) == (413, "a field of the form is too large")
 
 
 def test_a_name_twice(stack: Stack) -> None:

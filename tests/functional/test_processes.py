@@ -56,6 +56,31 @@ def test_work_in_progress_outlives_the_stack(tmp_path: Path) -> None:
         stack.stop()
 
 
+def test_what_outlasts_the_grace_time_is_repeated(tmp_path: Path) -> None:
+    stack = Stack(tmp_path, {"DEFAULT": {"grace_seconds": 1}}).start()
+    try:
+        module = """
+            import time
+            from pratai import context
+
+            def main(payload=None):
+                print("attempt", context.attempt)
+                time.sleep(600 if context.attempt == 1 else 0)
+                return context.attempt
+            """
+        request_id = stack.submit(stack.function(package(module), timeout=900))
+        until(lambda: stack.logs(request_id), "it runs")
+        stack.stop()
+        stack.start()
+        ended = stack.ended(request_id)
+        assert (ended["status"], ended["result"]) == ("success", 2)
+        assert [each["reason"] for each in ended["attempts"]] == ["node_lost", None]
+        assert ended["attempts"][0]["message"] == "the node was stopped while it ran this"
+        assert stack.logs(request_id) == "attempt 1\n[attempt 2]\nattempt 2\n"
+    finally:
+        stack.stop()
+
+
 def test_daemons_end_on_sigterm_and_are_started_again(stack: Stack, echo: str) -> None:
     before = stack.pids()
     for script in SCRIPTS:
