@@ -81,6 +81,8 @@ class Dispatcher:
         for node in self._nodes.expire(now):
             LOG.warning("node %s was silent too long", node.state.node)
         self._functions.forget_old(now)
+        # FunctionChanged is a hint too: what was parked is looked at again without it.
+        self._window.unpark_all()
         if self._leadership.active(now):
             self._sweep(now)
             self._find_lost(now)
@@ -201,10 +203,12 @@ class Dispatcher:
             number=job[1], node=node.state.node, epoch=self._leadership.epoch, started_at=now
         )
         version = self._functions.version(function.function_id, number)
-        self._dispatched.append(RequestChange(request.request_id, _Dispatch(attempt, number)))
+        change = RequestChange(request.request_id, _Dispatch(attempt, number))
         if attempt.number > 1:
             # A repeated attempt is recorded before it runs: no older failure may settle it then.
-            self._record_dispatched()
+            self._store.change_requests([change])
+        else:
+            self._dispatched.append(change)
         if body is None:
             message = self._assignments.build(request, version, attempt, node)
         else:

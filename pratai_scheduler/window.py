@@ -78,13 +78,15 @@ class Window:
         self._parked_count -= len(entries)
         self._waiting.update(entries)
 
+    def unpark_all(self) -> None:
+        """Let everything that was parked wait again."""
+        for function_id in list(self._parked):
+            self.unpark(function_id)
+
     def forget(self, entry: Entry) -> None:
         """Let go of a waiting request as if it had never been seen."""
         del self._waiting[entry.request.request_id]
 
     def expired(self, now: int) -> list[Entry]:
-        """Return the requests whose time to wait is over; they wait, none is parked."""
-        for function_id in list(self._parked):
-            if any(entry.request.expires_at <= now for entry in self._parked[function_id].values()):
-                self.unpark(function_id)
+        """Return the waiting requests whose time to wait is over."""
         return [entry for entry in self._waiting.values() if entry.request.expires_at <= now]

@@ -1,0 +1,394 @@
+"""The dispatcher and the collector on a real store, with a clock and a wire of the test's own."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from pratai_common.archives.filesystem import FilesystemArchives
+from pratai_common.errors import StoreUnavailableError
+from pratai_common.messages import (
+    Build,
+    Done,
+    FunctionChanged,
+    Heartbeat,
+    Hello,
+    Job,
+    LogPiece,
+    Message,
+    NodeState,
+    Result,
+    Stored,
+    Submitted,
+)
+from pratai_common.records import (
+    Body,
+    Function,
+    FunctionStatus,
+    Request,
+    Status,
+    Version,
+)
+from pratai_common.store.base import NewRequest, RequestChange
+from pratai_common.store.sqlite import SQLiteStore
+from pratai_common.tokens import create_key, load_key
+from pratai_scheduler.assignments import Assignments
+from pratai_scheduler.collector import Collector
+from pratai_scheduler.dispatcher import Dispatcher
+from pratai_scheduler.leadership import Leadership
+from pratai_scheduler.nodes import Nodes
+
+
+class Away(SQLiteStore):
+    """A store that is away while ``away`` is set."""
+
+    away = False
+
+    def change_requests(self, changes: Sequence[RequestChange]) -> list[Request | None]:
+        if self.away:
+            raise StoreUnavailableError("away")
+        return super().change_requests(changes)
+
+
+class World:
+    """A dispatcher and a collector; what they send is kept, and delivered by the test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.now = 1_000_000
+        self.store = Away(folder / "store.sqlite")
+        self.store.create_schema()
+        create_key(folder / "key")
+        self.key = load_key(folder / "key")
+        self.to_nodes: list[Any] = []
+        self.to_collector: list[Any] = []
+        self.acknowledged: list[Message] = []
+        self.collector = Collector(
+            self.store,
+            FilesystemArchives(folder / "archives"),
+            self.key,
+            lambda _node, message: self.acknowledged.append(message),
+            lambda _message: None,
+            lambda: self.now,
+        )
+        self.restart()
+
+    def restart(self) -> None:
+        """Be a new scheduler, as after a kill -9 whose lease has ended."""
+        self.now += 10_000
+        leadership = Leadership(self.store, f"s{self.now}", lease_ms=5_000, settle_ms=2_000)
+        self.dispatcher = Dispatcher(
+            self.store,
+            Assignments(self.key, lambda: self.now),
+            leadership,
+            Nodes(lease_ms=10_000, adopt_ms=5_000),
+            self._to_node,
+            self._to_collector,
+            lambda: self.now,
+            1024,
+            5_000,
+        )
+        self.dispatcher.tick()
+
+    def _to_node(self, _address: str, message: Message) -> bool:
+        self.to_nodes.append(message)
+        return True
+
+    def _to_collector(self, message: Message) -> bool:
+        self.to_collector.append(message)
+        return True
+
+    def pass_time(self, milliseconds: int) -> None:
+        self.now += milliseconds
+        self.dispatcher.tick()
+
+    def heartbeat(self, kind: type[Hello] | type[Heartbeat] = Heartbeat, **values: Any) -> None:
+        given: dict[str, Any] = {
+            "node": "n",
+            "instance": "i",
+            "address": "a",
+            "ip": "1",
+            "pid": 1,
+            "version": "v",
+            "joined_at": 0,
+            "slots": 4,
+            "memory": 4096,
+            "runtimes": {},
+            **values,
+        }
+        self.dispatcher.receive([kind(state=NodeState(**given))])
+
+    def function(self, **values: Any) -> Function:
+        given: dict[str, Any] = {
+            "status": FunctionStatus.ACTIVE,
+            "version": 1,
+            "created_at": 1,
+            "updated_at": 1,
+            **values,
+        }
+        function = Function(function_id="f", project_id="p", user_id="u", name="f", **given)
+        self.store.create_function(function)
+        self.store.create_version(
+            Version(
+                function_id="f",
+                number=1,
+                project_id="p",
+                runtime="python3",
+                archive_sha256="s",
+                size=1,
+                build_request_id="b",
+                created_at=1,
+            )
+        )
+        return function
+
+    def request(self, request_id: str = "r", **values: Any) -> Request:
+        given: dict[str, Any] = {"expires_at": self.now + 60_000, **values}
+        request = Request(
+            request_id=request_id,
+            function_id="f",
+            project_id="p",
+            user_id="u",
+            source="http",
+            created_at=self.now,
+            next_run_at=self.now,
+            **given,
+        )
+        body = None if request.kind == "build" else Body(sha256="s", size=1, content=b"1")
+        self.store.create_requests([NewRequest(request, body)])
+        return request
+
+    def stored(self, request_id: str = "r") -> Request:
+        return self.store.get_requests([request_id])[request_id]
+
+    def result(self, job: Job | Build, **values: Any) -> Result:
+        given: dict[str, Any] = {"started_at": self.now, "finished_at": self.now, **values}
+        return Result(
+            request_id=job.request_id,
+            attempt=job.attempt,
+            node=job.node,
+            epoch=job.epoch,
+            project_id=job.project_id,
+            token=job.token,
+            **given,
+        )
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path)
+    made.heartbeat(Hello)
+    yield made
+    made.store.close()
+
+
+def test_a_hint_is_dispatched_at_once_and_recorded(world: World) -> None:
+    world.function()
+    world.now += 1
+    request = world.request()
+    body = Body(sha256="s", size=1, content=b"1")
+    world.dispatcher.receive([Submitted(request=request, input=body)])
+    assert [(job.request_id, job.input) for job in world.to_nodes] == [("r", body)]
+    assert world.stored().status is Status.RUNNING
+
+
+def test_the_sweep_finds_what_no_hint_told(world: World) -> None:
+    world.function()
+    world.request()
+    world.pass_time(1000)
+    assert [(job.request_id, job.attempt, job.node) for job in world.to_nodes] == [("r", 1, "n")]
+    stored = world.stored()
+    assert (stored.status, stored.attempt, stored.version) == (Status.RUNNING, 1, 1)
+    world.pass_time(1000)
+    assert len(world.to_nodes) == 1
+
+
+def test_an_old_hint_of_a_finished_request_runs_nothing(world: World) -> None:
+    world.function()
+    request = world.request()
+    world.pass_time(1000)
+    world.collector.receive([world.result(world.to_nodes[0])])
+    assert world.stored().status is Status.SUCCESS
+    world.restart()
+    world.heartbeat(Hello)
+    world.dispatcher.receive([Submitted(request=request)])
+    world.pass_time(1000)
+    assert len(world.to_nodes) == 1
+
+
+def test_parked_requests_run_even_if_the_news_of_the_build_is_lost(world: World) -> None:
+    world.function(status=FunctionStatus.BUILDING, version=None)
+    world.request()
+    world.pass_time(1000)
+    assert world.to_nodes == []
+    world.store.change_function(
+        "f", lambda old: replace(old, status=FunctionStatus.ACTIVE, version=1)
+    )
+    world.heartbeat()
+    world.pass_time(1500)
+    assert [job.request_id for job in world.to_nodes] == ["r"]
+
+
+def test_the_news_of_a_build_runs_parked_requests_at_once(world: World) -> None:
+    world.function(status=FunctionStatus.BUILDING, version=None)
+    world.request()
+    world.pass_time(1000)
+    world.store.change_function(
+        "f", lambda old: replace(old, status=FunctionStatus.ACTIVE, version=1)
+    )
+    world.dispatcher.receive([FunctionChanged(function_id="f")])
+    assert [job.request_id for job in world.to_nodes] == ["r"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"deleted_at": 5}, "function_deleted"),
+        ({"status": FunctionStatus.ERROR, "version": None}, "image_build"),
+    ],
+)
+def test_what_cannot_run_is_refused_until_it_is_settled(
+    world: World, change: dict[str, Any], reason: str
+) -> None:
+    world.function(**change)
+    world.request()
+    world.pass_time(1000)
+    world.pass_time(1000)
+    assert [verdict.reason for verdict in world.to_collector] == [reason, reason]
+    world.collector.receive(world.to_collector)
+    assert world.stored().reason == reason
+    world.pass_time(1000)
+    assert len(world.to_collector) == 2
+
+
+def test_what_waits_too_long_expires(world: World) -> None:
+    world.function()
+    world.heartbeat(slots=0)
+    world.request(expires_at=world.now + 3_000)
+    world.pass_time(2_000)
+    assert world.to_collector == []
+    world.pass_time(1_500)
+    world.collector.receive(world.to_collector)
+    assert (world.stored().status, world.stored().reason) == (Status.ERROR, "expired")
+
+
+def test_a_job_that_never_arrived_is_repeated(world: World) -> None:
+    world.function()
+    world.request()
+    world.pass_time(1000)
+    for _ in range(7):
+        world.heartbeat()
+        world.pass_time(1000)
+    assert {verdict.reason for verdict in world.to_collector} == {"node_lost"}
+    world.collector.receive(world.to_collector)
+    world.heartbeat()
+    world.pass_time(1000)
+    assert [job.attempt for job in world.to_nodes] == [1, 2]
+    assert world.stored().attempt == 2
+
+
+def test_a_new_scheduler_adopts_what_runs(world: World) -> None:
+    world.function()
+    world.request()
+    world.pass_time(1000)
+    world.restart()
+    world.heartbeat(running=(("r", 1),))
+    for _ in range(20):
+        world.heartbeat(running=(("r", 1),))
+        world.pass_time(1000)
+    assert world.to_collector == []
+    assert len(world.to_nodes) == 1
+    world.collector.receive([world.result(world.to_nodes[0])])
+    assert world.stored().status is Status.SUCCESS
+
+
+def test_a_new_scheduler_waits_for_known_nodes(world: World) -> None:
+    world.function()
+    world.restart()
+    world.request()
+    world.pass_time(500)
+    assert world.to_nodes == []
+    world.heartbeat(Hello)
+    world.pass_time(500)
+    assert len(world.to_nodes) == 1
+
+
+def test_a_silent_node_is_lost_when_its_lease_ends(world: World) -> None:
+    world.function()
+    world.request()
+    world.pass_time(1000)
+    for _ in range(9):
+        world.pass_time(1000)
+    assert world.to_collector == []
+    for _ in range(3):
+        world.pass_time(1000)
+    assert {verdict.reason for verdict in world.to_collector} == {"node_lost"}
+
+
+def test_a_dispatch_is_recorded_when_the_store_is_back(world: World) -> None:
+    world.function()
+    world.request()
+    world.store.away = True
+    with pytest.raises(StoreUnavailableError):
+        world.pass_time(1000)
+    assert len(world.to_nodes) == 1
+    assert world.stored().attempt == 0
+    world.store.away = False
+    world.pass_time(1000)
+    assert len(world.to_nodes) == 1
+    assert world.stored().attempt == 1
+
+
+def test_capacity_comes_back_with_done(world: World) -> None:
+    world.function()
+    world.heartbeat(slots=1)
+    world.request("r1")
+    world.request("r2")
+    world.pass_time(1000)
+    assert [job.request_id for job in world.to_nodes] == ["r1"]
+    world.dispatcher.receive([Done(node="n", instance="i", request_id="r1", attempt=1)])
+    assert [job.request_id for job in world.to_nodes] == ["r1", "r2"]
+
+
+def test_a_build_ends_in_its_function(world: World) -> None:
+    world.function(status=FunctionStatus.BUILDING, version=None)
+    world.request("b", kind="build", version=1)
+    world.pass_time(1000)
+    build = world.to_nodes[0]
+    assert isinstance(build, Build)
+    world.collector.receive([world.result(build, reason="image_build", message="no")])
+    function = world.store.get_functions(["f"])["f"]
+    assert (function.status, function.build_error) == (FunctionStatus.ERROR, "no")
+    assert world.store.list_versions("f")[0].build_error == "no"
+    world.collector.receive([world.result(build)])
+    assert world.store.get_functions(["f"])["f"].status is FunctionStatus.ERROR
+
+
+def test_a_result_is_acknowledged_each_time_and_stored_once(world: World) -> None:
+    world.function()
+    world.request()
+    world.pass_time(1000)
+    output = Body(sha256="s", size=1, content=b"1")
+    for _ in range(2):
+        world.collector.receive([world.result(world.to_nodes[0], output=output)])
+    assert world.acknowledged == [Stored(request_id="r", attempt=1)] * 2
+    result = world.store.get_result("r")
+    assert result is not None
+    assert result.content == b"1"
+
+
+def test_a_message_without_its_token_is_refused(world: World) -> None:
+    world.function()
+    world.request()
+    world.pass_time(1000)
+    job = world.to_nodes[0]
+    forged = replace(world.result(job), token=b"0" * 16)
+    other = replace(world.result(job), attempt=2)
+    claim = {name: getattr(forged, name) for name in ("request_id", "attempt", "node", "epoch")}
+    log = LogPiece(**claim, project_id="p", token=b"", seq=0, content=b"x")
+    world.collector.receive([forged, other, log])
+    assert world.collector.refused == 3
+    assert world.acknowledged == []
+    assert world.stored().status is Status.RUNNING
+    assert world.store.log_chunks("r") == []
