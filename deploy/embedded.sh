@@ -16,6 +16,9 @@ COMPONENTS=(api agent scheduler collector driver)
 # The launcher lets five programs end one after the other, each within twice its grace time.
 DOWN_SECONDS=400
 
+# A node removes what carries its name, so each checkout's has one of its own.
+node_name() { printf 'embedded-%s' "$(printf '%s' "$ROOT" | sha256sum | head -c 8)"; }
+
 conf() {
     cat <<END
 [DEFAULT]
@@ -27,7 +30,7 @@ port = $API_PORT
 scheduler = tcp://127.0.0.1:$SCHEDULER_PORT
 collector = tcp://127.0.0.1:$COLLECTOR_PORT
 [driver]
-name = embedded
+name = $(node_name)
 bind = tcp://127.0.0.1:$DRIVER_PORT
 END
     "$HERE/build-settings.sh"
