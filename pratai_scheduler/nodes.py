@@ -1,6 +1,5 @@
 """The table of nodes, and the choice among them. Pure: time comes in as an argument."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pratai_common.messages import NodeState
@@ -17,92 +16,119 @@ class _Reserved:
 
 @dataclass
 class Node:
-    """A node as the scheduler sees it. ``seen_at`` and ``since`` are milliseconds."""
+    """A node as the scheduler sees it. ``seen_at`` and ``since`` are milliseconds, memory is MB."""
 
     state: NodeState
     seen_at: int
     reserved: dict[Attempted, _Reserved] = field(default_factory=dict)
+    reserved_memory: int = 0
 
     @property
-    def free_slots(self) -> int:
-        """Return how many more jobs it takes."""
-        return self.state.slots - len(self.reserved)
+    def open_slots(self) -> int:
+        """Return how many more jobs it takes: none while it drains."""
+        return 0 if self.state.draining else max(0, self.state.slots - len(self.reserved))
 
     @property
     def free_memory(self) -> int:
-        """Return the memory, MB, that no job has."""
-        return self.state.memory - sum(job.memory for job in self.reserved.values())
+        """Return the memory that no job has."""
+        return self.state.memory - self.reserved_memory
 
-    def fits(self, memory: int) -> bool:
-        """Say whether a job of this memory, MB, can start now."""
-        return not self.state.draining and self.free_slots > 0 and self.free_memory >= memory
+    def reserve(self, job: Attempted, memory: int, now: int) -> None:
+        """Give a job its part of the node; one that has a part already gets this one instead."""
+        self.release(job)
+        self.reserved[job] = _Reserved(memory, now)
+        self.reserved_memory += memory
+
+    def release(self, job: Attempted) -> None:
+        """Take back what a job had, if it had anything."""
+        reserved = self.reserved.pop(job, None)
+        if reserved is not None:
+            self.reserved_memory -= reserved.memory
 
 
 class Nodes:
-    """The living nodes by name.
+    """The living nodes by name, and by how many slots each has open.
 
     ``lease_ms``: silence after which a node is lost. ``adopt_ms``: time after which a job that
-    its node does not mention never arrived.
+    its node does not mention never arrived. A choice looks at the emptiest nodes first, so its
+    cost does not grow with the number of nodes while memory is not what lacks.
     """
 
     def __init__(self, lease_ms: int, adopt_ms: int) -> None:
         self.lease_ms = lease_ms
         self._adopt_ms = adopt_ms
         self._nodes: dict[str, Node] = {}
-
-    def __iter__(self) -> Iterator[Node]:
-        return iter(self._nodes.values())
+        self._by_open_slots: dict[int, dict[str, Node]] = {}
+        self._open_slots: dict[str, int] = {}
 
     def get(self, name: str) -> Node | None:
         """Return a node that is not lost."""
         return self._nodes.get(name)
 
-    def saw(self, state: NodeState, now: int) -> Node:
+    def saw(self, state: NodeState, now: int) -> None:
         """Take in what a node says of itself; what it runs takes capacity from now on."""
         node = self._nodes.get(state.node)
         if node is None or node.state.instance != state.instance:
-            node = Node(state, now)
-            self._nodes[state.node] = node
+            node = self._nodes[state.node] = Node(state, now)
         node.state, node.seen_at = state, now
         running = set(state.running)
         for job, reserved in list(node.reserved.items()):
             if job not in running and now - reserved.since > self._adopt_ms:
-                del node.reserved[job]
+                node.release(job)
         for job in running - node.reserved.keys():
-            node.reserved[job] = _Reserved(memory=0, since=now)
-        return node
+            node.reserve(job, 0, now)
+        self._file(node)
 
     def left(self, name: str, instance: str) -> None:
         """Forget a node that said goodbye, unless it is back already."""
         node = self._nodes.get(name)
         if node is not None and node.state.instance == instance:
-            del self._nodes[name]
+            self._forget(node)
 
     def expire(self, now: int) -> list[Node]:
         """Forget nodes that were silent too long; returns them."""
-        lost = [node for node in self if now - node.seen_at > self.lease_ms]
+        lost = [node for node in self._nodes.values() if now - node.seen_at > self.lease_ms]
         for node in lost:
-            del self._nodes[node.state.node]
+            self._forget(node)
         return lost
 
     def place(self, job: Attempted, memory: int, now: int) -> Node | None:
-        """Give a job to the node with most free slots; ``None`` while none has room."""
-        fitting = [node for node in self if node.fits(memory)]
-        if not fitting:
-            return None
-        node = max(fitting, key=lambda candidate: candidate.free_slots)
-        node.reserved[job] = _Reserved(memory, now)
-        return node
+        """Give a job to the node with most open slots; ``None`` while none has room."""
+        for open_slots in sorted(self._by_open_slots, reverse=True):
+            for node in self._by_open_slots[open_slots].values():
+                if open_slots and node.free_memory >= memory:
+                    node.reserve(job, memory, now)
+                    self._file(node)
+                    return node
+        return None
 
     def done(self, name: str, instance: str, job: Attempted) -> None:
         """Give back what a job took."""
         node = self._nodes.get(name)
         if node is not None and node.state.instance == instance:
-            node.reserved.pop(job, None)
+            node.release(job)
+            self._file(node)
 
     def holds(self, name: str, job: Attempted) -> bool:
         """Say whether a node still runs a job or keeps its result."""
         node = self._nodes.get(name)
-        if node is None:
-            return False
-        return job in node.reserved or job in node.state.spooled
+        return node is not None and (job in node.reserved or job in node.state.spooled)
+
+    def _file(self, node: Node) -> None:
+        """Put a node where its open slots say that it belongs, behind those that are there."""
+        name = node.state.node
+        self._unfile(name)
+        self._open_slots[name] = node.open_slots
+        self._by_open_slots.setdefault(node.open_slots, {})[name] = node
+
+    def _unfile(self, name: str) -> None:
+        former = self._open_slots.pop(name, None)
+        if former is not None:
+            filed = self._by_open_slots[former]
+            del filed[name]
+            if not filed:
+                del self._by_open_slots[former]
+
+    def _forget(self, node: Node) -> None:
+        del self._nodes[node.state.node]
+        self._unfile(node.state.node)

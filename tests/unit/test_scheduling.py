@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pratai_common.messages import NodeState
@@ -62,6 +64,40 @@ def test_the_emptiest_node_is_chosen() -> None:
     chosen = [table.place((name, 1), 1, 0) for name in "abcd"]
     assert sorted(node.state.node for node in chosen if node) == ["one", "one", "two", "two"]
     assert {node.state.node for node in chosen[:2] if node} == {"one", "two"}
+
+
+OPERATIONS = st.lists(
+    st.one_of(
+        st.tuples(st.just("place"), st.integers(0, 30), st.integers(1, 300)),
+        st.tuples(st.just("done"), st.integers(0, 30), st.integers(0, 3)),
+        st.tuples(st.just("saw"), st.integers(0, 3), st.booleans()),
+        st.tuples(st.just("left"), st.integers(0, 3), st.just(0)),
+    ),
+    max_size=60,
+)
+
+
+@given(OPERATIONS)
+def test_no_node_is_given_more_than_it_has(operations: list[tuple[str, int, int]]) -> None:
+    table = nodes()
+    for index, (kind, number, value) in enumerate(operations):
+        known = {name: table.get(name) for name in ("n0", "n1", "n2", "n3")}
+        if kind == "place":
+            fitting = [n for n in known.values() if n and n.open_slots and n.free_memory >= value]
+            most = max((node.open_slots for node in fitting), default=0)
+            chosen = table.place((f"r{index}", 1), value, 0)
+            assert (chosen is None) == (not fitting)
+            assert chosen is None or chosen.open_slots == most - 1
+        elif kind == "done":
+            table.done(f"n{value}", "i", (f"r{number}", 1))
+            table.done(f"n{value}", "another", (f"r{number}", 1))
+        elif kind == "saw":
+            table.saw(state(f"n{number}", draining=bool(value)), 0)
+        else:
+            table.left(f"n{number}", "i")
+        for node in known.values():
+            assert node is None or len(node.reserved) <= node.state.slots
+            assert node is None or 0 <= node.free_memory <= node.state.memory
 
 
 def test_a_draining_node_takes_nothing() -> None:
