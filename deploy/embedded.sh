@@ -104,6 +104,7 @@ up() {
     say "making the store"
     "$VENV/bin/pratai-db-init" --config-file "$CONF" >&2
     timed "the runtimes' images" "$VENV/bin/pratai-driver" --config-file "$CONF" --prepare >&2
+    check_ports # again: set-up took its time, and somebody else may have come
     say "starting the daemons (logs: $RUN/log)"
     setsid "$VENV/bin/pratai-launcher" --config-file "$CONF" </dev/null >"$RUN/launcher.log" 2>&1 9>&- &
     pid=$!
