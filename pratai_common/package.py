@@ -19,6 +19,8 @@ from pratai_common.errors import PackageError
 
 MODULE = "new_module.py"
 REQUIREMENTS = "requirements.txt"
+_MAX_PATH = 1024
+_MAX_NAME = 255
 _READ_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
@@ -60,16 +62,27 @@ def files(content: bytes) -> Iterator[PackageFile]:
     with archive:
         entries = archive.infolist()
         _check_sizes(entries)
-        seen: set[str] = set()
-        for entry in entries:
-            path = _safe_path(entry)
-            if entry.is_dir():
-                continue
-            if path in seen:
-                raise PackageError(f"{path} stands in the zip twice")
-            seen.add(path)
+        for entry, path in _plain_files(entries):
             executable = bool(entry.external_attr >> 16 & stat.S_IXUSR)
             yield PackageFile(path, _read(archive, entry), executable)
+
+
+def _plain_files(entries: list[zipfile.ZipInfo]) -> list[tuple[zipfile.ZipInfo, str]]:
+    """Return the entries that are files with their paths; refuses what cannot lie in a folder."""
+    paths: dict[str, zipfile.ZipInfo] = {}
+    folders: set[str] = set()
+    for entry in entries:
+        path = _safe_path(entry)
+        folders.update(str(parent) for parent in PurePosixPath(path).parents)
+        if entry.is_dir():
+            folders.add(path)
+        elif path in paths:
+            raise PackageError(f"{path} stands in the zip twice")
+        else:
+            paths[path] = entry
+    for path in sorted(folders & paths.keys()):
+        raise PackageError(f"{path} stands in the zip as a file and as a folder")
+    return [(entry, path) for path, entry in paths.items()]
 
 
 def _check_sizes(entries: list[zipfile.ZipInfo]) -> None:
@@ -87,6 +100,8 @@ def _safe_path(entry: zipfile.ZipInfo) -> str:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or not path.parts:
         raise PackageError(f"the zip has an entry that leads out of it: {name!r}")
+    if len(name) > _MAX_PATH or any(len(part.encode()) > _MAX_NAME for part in path.parts):
+        raise PackageError(f"the zip has an entry with too long a name: {name[:100]!r}...")
     if any(not part.isprintable() for part in path.parts):
         raise PackageError(f"the zip has an entry with an unprintable name: {name!r}")
     kind = stat.S_IFMT(entry.external_attr >> 16)

@@ -4,10 +4,15 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 
 from pratai_common.package import REQUIREMENTS
 
 _COMMENT = re.compile(r"(^|\s)#.*$")
+_INCLUDES = ("-r", "--requirement", "-c", "--constraint")
+_OPTION = re.compile(r"^-[a-z]")
+_SEPARATORS = re.compile(r"[\s=@]+")
+_EXTRAS = re.compile(r"\[[^]]*\]$")
 _PINNED = re.compile(r"--hash[= ]sha256:[0-9a-f]{64}")
 
 
@@ -26,38 +31,53 @@ def layer_key(project_id: str, runtime_image: str, files: Mapping[str, bytes]) -
     hash and only wheels are allowed: then whoever asks gets the same bytes.
     """
     lines = requirement_lines(files.get(REQUIREMENTS, b""))
-    if not any(not line.startswith("-") or _names_files(line, files) for line in lines):
+    tree = _Tree(files)
+    if not any(not line.startswith("-") or tree.paths_in(line) for line in lines):
         return None
-    named: dict[str, str] = {}
-    _collect(REQUIREMENTS, files, named)
     owner = "" if _shareable(lines) else project_id
-    material = json.dumps([owner, runtime_image, sorted(named.items())])
+    material = json.dumps([owner, runtime_image, sorted(_named_files(tree, files).items())])
     return hashlib.sha256(material.encode()).hexdigest()
 
 
-def _collect(path: str, files: Mapping[str, bytes], named: dict[str, str]) -> None:
-    """Note the hash of a requirements file and of all that it names."""
-    if path in named:
-        return
-    named[path] = hashlib.sha256(files[path]).hexdigest()
-    for line in requirement_lines(files[path]):
-        for other in _names_files(line, files):
-            if line.startswith(("-r", "--requirement", "-c", "--constraint")):
-                _collect(other, files, named)
-            else:
-                named.setdefault(other, hashlib.sha256(files[other]).hexdigest())
+def _named_files(tree: "_Tree", files: Mapping[str, bytes]) -> dict[str, str]:
+    """Return the hashes of ``requirements.txt`` and of all that it names, by path."""
+    named = {REQUIREMENTS}
+    included = {REQUIREMENTS}
+    waiting = [REQUIREMENTS]
+    told: set[tuple[str, bool]] = set()
+    while waiting:
+        for line in requirement_lines(files[waiting.pop()]):
+            includes = line.startswith(_INCLUDES)
+            for path in tree.paths_in(line):
+                if (path, includes) in told:
+                    continue
+                told.add((path, includes))
+                named.update(tree.below(path))
+                if includes:
+                    new = set(tree.below(path)) - included
+                    included |= new
+                    waiting += new
+    return {path: hashlib.sha256(files[path]).hexdigest() for path in named}
 
 
-def _names_files(line: str, files: Mapping[str, bytes]) -> list[str]:
-    """Return the package's files that a line names, or that lie in a folder it names."""
-    words = re.split(r"[\s=@]+", line.removeprefix("-r").removeprefix("-e").removeprefix("-c"))
-    paths = {re.sub(r"\[[^]]*\]$", "", word).removeprefix("file:").strip("/") for word in words}
-    paths = {re.sub(r"^(\./)+", "", path) for path in paths if path}
-    if "." in paths:
-        return sorted(files)
-    return sorted(
-        name for name in files if any(name == p or name.startswith(p + "/") for p in paths)
-    )
+class _Tree:
+    """A package's paths: its files, and the folders they lie in."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self._below: dict[str, list[str]] = {}
+        for name in files:
+            for path in (name, *map(str, PurePosixPath(name).parents)):
+                self._below.setdefault(path, []).append(name)
+
+    def below(self, path: str) -> list[str]:
+        """Return the file of this path, or the files in the folder of this path."""
+        return self._below[path]
+
+    def paths_in(self, line: str) -> set[str]:
+        """Return the paths of files and folders that a line names."""
+        words = _SEPARATORS.split(_OPTION.sub("", line))
+        paths = (_EXTRAS.sub("", word).removeprefix("file:").strip("/") for word in words)
+        return {re.sub(r"^(\./)+", "", path) for path in paths if path} & self._below.keys()
 
 
 def _shareable(lines: list[str]) -> bool:

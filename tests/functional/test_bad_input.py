@@ -57,6 +57,14 @@ BAD_ZIPS = {
         "the zip has an entry that leads out of it: '/etc/evil'",
     ),
     "link": (_link, "the zip has an entry that is a link or no plain file: 'link'"),
+    "a file that is a folder too": (
+        lambda: zipped({"new_module.py": "def main(p): 0\n", "a": "", "a/b": ""}),
+        "a stands in the zip as a file and as a folder",
+    ),
+    "a long name": (
+        lambda: zipped({"new_module.py": "def main(p): 0\n", "n" * 256: ""}),
+        f"the zip has an entry with too long a name: '{'n' * 100}'...",
+    ),
     "too many entries": (
         lambda: zipped(
             {"new_module.py": "def main(p): 0\n"} | {f"f{n}": "" for n in range(10_000)}

@@ -140,6 +140,25 @@ def test_files_named_by_included_files_count() -> None:
     )
 
 
+def test_a_long_chain_of_included_files_is_followed() -> None:
+    chain = {f"r{number}.txt": f"-r r{number + 1}.txt\n" for number in range(3000)}
+    chain |= {"r3000.txt": "-r r0.txt\n./x.whl\n"}
+    assert key("-r r0.txt\n", **chain, **{"x.whl": "1"}) != key(
+        "-r r0.txt\n", **chain, **{"x.whl": "2"}
+    )
+
+
+def test_a_file_that_is_named_and_included_is_followed() -> None:
+    requirements = "./a.txt\n-r a.txt\n"
+    assert key(requirements, **{"a.txt": "./x.whl", "x.whl": "1"}) != key(
+        requirements, **{"a.txt": "./x.whl", "x.whl": "2"}
+    )
+
+
+def test_the_package_itself_as_a_requirement() -> None:
+    assert key(".\n", data="1") != key(".\n", data="2")
+
+
 PINNED = "--only-binary=:all:\na==1 --hash=sha256:" + "0" * 64 + "\n"
 
 
