@@ -77,11 +77,17 @@ launcher_pid() { noted_pid "$PID_FILE" "$ROOT/"; }
 
 check_ports() {
     local port
+    local bad=0
     for port in "API $API_PORT" "SCHEDULER $SCHEDULER_PORT" "COLLECTOR $COLLECTOR_PORT" "DRIVER $DRIVER_PORT"; do
-        if (exec 3<>"/dev/tcp/127.0.0.1/${port#* }") 2>/dev/null; then
-            die "port ${port#* } is taken by another program; set PRATAI_${port% *}_PORT to use another"
+        if ! [[ ${port#* } =~ ^[0-9]+$ ]]; then
+            say "PRATAI_${port% *}_PORT (${port#* }) is no number"
+            bad=1
+        elif (exec 3<>"/dev/tcp/127.0.0.1/${port#* }") 2>/dev/null; then
+            say "port ${port#* } is taken by another program; set PRATAI_${port% *}_PORT to use another"
+            bad=1
         fi
     done
+    [ "$bad" = 0 ] || die "the stack cannot start"
 }
 
 up() {
@@ -101,6 +107,7 @@ up() {
     "$HERE/setup.sh" 9>&-
     "$HERE/engine.sh" start 9>&- >/dev/null
     write_conf
+    rm -f "$RUN"/log/*.stderr # what a former start said would only mislead
     say "making the store"
     "$VENV/bin/pratai-db-init" --config-file "$CONF" >&2
     timed "the runtimes' images" "$VENV/bin/pratai-driver" --config-file "$CONF" --prepare >&2
@@ -121,7 +128,8 @@ await() {
 }
 
 up_failed() {
-    tail -n 20 "$RUN/launcher.log" "$RUN"/log/* >&2 2>/dev/null || true
+    find "$RUN/launcher.log" "$RUN/log" -type f -size +0 -newer "$RUN/pratai.conf" \
+        -exec tail -n 20 {} + >&2 2>/dev/null || true
     say "make up failed; taking down what it started"
     take_down
     exit 1
@@ -134,8 +142,9 @@ lock() {
 }
 
 down() {
-    [ -d "$RUN" ] || return 0
+    mkdir -p "$RUN"
     lock
+    launcher_pid >/dev/null || say "the stack is not up"
     take_down
 }
 

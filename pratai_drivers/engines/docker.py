@@ -7,6 +7,7 @@ Engine cannot apply makes the node refuse to start rather than run without it.
 
 import hashlib
 import io
+import logging
 import tarfile
 import threading
 from collections.abc import Iterable, Iterator
@@ -27,6 +28,7 @@ from pratai_common.package import PackageFile
 from pratai_drivers.engines import docker_images, docker_network
 from pratai_drivers.engines.base import BuildSpec, Container, Engine, Exit, Print, RunSpec
 
+LOG = logging.getLogger(__name__)
 INSTALLATION_LABEL = "pratai.installation"
 NODE_LABEL = "pratai.node"
 _API_TIMEOUT_SECONDS = 60
@@ -93,6 +95,7 @@ class DockerEngine(Engine):
         self._conf = conf
         self._local = threading.local()
         self._clients: list[Any] = []
+        self._mending = threading.Lock()
         self._labels = {
             INSTALLATION_LABEL: conf.installation,
             NODE_LABEL: conf.driver.name,
@@ -131,8 +134,7 @@ class DockerEngine(Engine):
         with engine_errors():
             _check_limits(self.client.info())
             self._remove_leftovers()
-            denied = [*self._conf.driver.deny, *docker_network.control_plane(self._conf)]
-            self._network.create(self.client, self._labels, denied)
+            self._make_network()
 
     def close(self) -> None:
         """See Engine."""
@@ -143,6 +145,17 @@ class DockerEngine(Engine):
             client.close()
         self._clients.clear()
         self._local = threading.local()
+
+    def _make_network(self) -> None:
+        denied = [*self._conf.driver.deny, *docker_network.control_plane(self._conf)]
+        self._network.create(self.client, self._labels, denied)
+
+    def _mend_network(self) -> None:
+        """Make the network again if somebody removed it: without it every run would fail."""
+        with self._mending:
+            if not self._network.exists(self.client):
+                LOG.warning("the network %s is gone; making it again", self._network.name)
+                self._make_network()
 
     def _remove_leftovers(self) -> None:
         filters = {"label": [f"{key}={value}" for key, value in self._labels.items()]}
@@ -226,13 +239,23 @@ class DockerEngine(Engine):
             tmpfs={"/tmp": tmp},  # noqa: S108 - the container's own
         )
         with engine_errors():
-            container = self._create(spec.name, spec.image, host)
             try:
-                self.client.start(container)
-            except BaseException:
-                self.remove_container(container)
-                raise
+                container = self._started(spec, dict(host))
+            except docker.errors.NotFound as error:
+                if "network" not in str(error):
+                    raise
+                self._mend_network()
+                container = self._started(spec, dict(host))
         return DockerContainer(self, container)
+
+    def _started(self, spec: RunSpec, host: dict[str, Any]) -> str:
+        container = self._create(spec.name, spec.image, host)
+        try:
+            self.client.start(container)
+        except BaseException:
+            self.remove_container(container)
+            raise
+        return container
 
     def _build(self, spec: BuildSpec) -> dict[str, Any]:
         mounts = [_bind(spec.settings, "/run/build")]

@@ -54,6 +54,10 @@ class Network:
         )
         self._rules(client, labels, ["apply", self.bridge, *denied])
 
+    def exists(self, client: Any) -> bool:
+        """Say whether the network is there."""
+        return any(network["Name"] == self.name for network in client.networks([self.name]))
+
     def remove(self, client: Any, labels: dict[str, str]) -> None:
         """Take the rules and the network away."""
         self._rules(client, labels, ["remove", self.bridge])

@@ -110,6 +110,9 @@ class Client:
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
         try:
             answer = self._connection.request(path, method, **arguments)
+        except keystone_exceptions.ConnectFailure as error:
+            url = self._connection.get_endpoint()
+            raise UnavailableError(f"nothing answers at {url}: is the service up?") from error
         except keystone_exceptions.ClientException as error:
             raise UnavailableError(f"the service cannot be reached: {error}") from error
         if answer.status_code >= 400:
@@ -123,7 +126,7 @@ def _failure(answer: Any) -> ClientError:
         error = answer.json()["error"]
         message = f"{error['message']} (HTTP {code}, {error['http_request_id']})"
     except (ValueError, KeyError, TypeError):
-        message = f"the service answered HTTP {code}"
+        message = f"the service answered HTTP {code}, and not as Pratai's API does"
     if code == 404:
         return NotFoundError(message)
     if code in _REFUSALS:

@@ -1,5 +1,6 @@
 """What an engine must do, of every implementation: the door for others."""
 
+import subprocess
 import threading
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from pratai_common.archives import open_archives
 from pratai_common.messages import Package
 from pratai_drivers.builder import Builder
 from pratai_drivers.engines.base import Engine, RunSpec
+from pratai_drivers.engines.docker import DockerEngine
 from pratai_drivers.logs import LogCutter
 from pratai_drivers.session import Ending, Interruption, Link, Session
 from tests.packages import ECHO
@@ -27,7 +29,7 @@ def image(builder: Builder, engine_and_conf: tuple[Engine, cfg.ConfigOpts]) -> s
     return built
 
 
-def run(engine: Engine, image: str, folder: Path, payload: bytes) -> Ending:
+def run(engine: Engine, image: str, folder: Path, payload: bytes, network: str = "none") -> Ending:
     link = Link(folder)
     interruption = Interruption()
     spec = RunSpec(
@@ -36,7 +38,7 @@ def run(engine: Engine, image: str, folder: Path, payload: bytes) -> Ending:
         link=link.folder,
         memory=64,
         cpus=1.0,
-        network="none",
+        network=network,
     )
     container = engine.start(spec)
     try:
@@ -80,6 +82,16 @@ def test_images_are_known_by_name(engine: Engine, image: str) -> None:
 def test_opening_again_changes_nothing(engine: Engine, image: str, tmp_path: Path) -> None:
     engine.open()
     assert run(engine, image, tmp_path / "run", b"1").output == b"1"
+
+
+def test_a_network_that_somebody_removed_is_made_again(
+    engine_and_conf: tuple[Engine, cfg.ConfigOpts], image: str, tmp_path: Path
+) -> None:
+    engine, conf = engine_and_conf
+    name = f"{conf.installation}-{conf.driver.name}"
+    if isinstance(engine, DockerEngine):
+        subprocess.run(["docker", "network", "rm", name], check=True, capture_output=True)
+    assert run(engine, image, tmp_path / "run", b"1", "bridge").output == b"1"
 
 
 def test_a_long_path_is_no_obstacle(engine: Engine, image: str, tmp_path: Path) -> None:

@@ -22,14 +22,16 @@ class FunctionCreate(ShowCommand):
         parser.add_argument("name", metavar="NAME")
         parser.add_argument("--zip", "--file", dest="zip", type=Path, required=True, metavar="PATH",
                             help="zip with new_module.py and requirements.txt")  # fmt: skip
-        parser.add_argument("--description")
-        parser.add_argument("--memory", type=int, metavar="MB")
-        parser.add_argument("--cpus", type=float)
-        parser.add_argument("--timeout", type=int, metavar="SECONDS")
-        parser.add_argument("--type", choices=["async"])
-        parser.add_argument("--event", choices=["webhook", "timer"])
-        parser.add_argument("--frequency", type=float, metavar="MINUTES")
-        parser.add_argument("--runtime")
+        parser.add_argument("--description", help="for people")
+        parser.add_argument("--memory", type=int, metavar="MB", help="64 to 8192 (128)")
+        parser.add_argument("--cpus", type=float, help="processors (1)")
+        parser.add_argument(
+            "--timeout", type=int, metavar="SECONDS", help="of a run, at most 900 (60)"
+        )
+        parser.add_argument("--type", choices=["async"], help="how callers get results")
+        parser.add_argument("--event", choices=["webhook", "timer"], help="what runs it (webhook)")
+        parser.add_argument("--frequency", type=float, metavar="MINUTES", help="of a timer")
+        parser.add_argument("--runtime", help="see runtime-list (python3)")
         parser.add_argument("--wait", action="store_true", help="until it is built")
         return parser
 
