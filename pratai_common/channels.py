@@ -40,12 +40,6 @@ class Outlets:
             return False
         return True
 
-    def forget(self, address: str) -> None:
-        """Close this thread's socket to an address that is gone, with what it had queued."""
-        socket = self._sockets().pop(address, None)
-        if socket is not None:
-            socket.close(linger=0)
-
     def close(self, linger_ms: int = 500) -> None:
         """Close this thread's sockets, giving what is queued a moment to leave."""
         for socket in self._sockets().values():

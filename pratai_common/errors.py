@@ -17,7 +17,6 @@ class Reason(StrEnum):
     BAD_RESULT = "bad_result"
     RESULT_TOO_LARGE = "result_too_large"
     IMAGE_BUILD = "image_build"
-    IMAGE_MISSING = "image_missing"
     EXPIRED = "expired"
     INPUT_MISSING = "input_missing"
     NODE_LOST = "node_lost"
