@@ -6,8 +6,9 @@ import msgspec
 
 from pratai_agent.sources.timer import Tick, Timer
 from pratai_common.clock import Clock, iso
+from pratai_common.records import Function
 from pratai_common.store.base import Store
-from pratai_common.submit import Cause, Submitter
+from pratai_common.submit import Cause, Event, Submitter
 
 LOG = logging.getLogger(__name__)
 
@@ -30,22 +31,33 @@ class Agent:
         for tick in due:
             function = functions.get(tick.subscription.function_id)
             if function is not None:
-                self._submitter.run(function, tick.subscription.user_id, _cause(tick), _data(tick))
+                self._submitter.run(_event(function, tick))
             self._timer.fired(tick)
 
 
-def _cause(tick: Tick) -> Cause:
-    return Cause("timer", f"{tick.subscription.subscription_id}/{tick.number}")
+def _event(function: Function, tick: Tick) -> Event:
+    cause = Cause("timer", f"{tick.subscription.subscription_id}/{tick.due_at}")
+    return Event(
+        function=function,
+        user_id=tick.subscription.user_id,
+        cause=cause,
+        payload=_data(tick),
+        attributes={
+            "specversion": "1.0",
+            "id": cause.name,
+            "source": f"/v1/functions/{function.function_id}/subscriptions",
+            "type": "pratai.timer",
+            "time": iso(tick.due_at),
+        },
+    )
 
 
 def _data(tick: Tick) -> bytes:
     """Return what the function gets: which tick this is, and when it was due."""
-    subscription = tick.subscription
-    due_at = subscription.created_at + tick.number * subscription.frequency_ms
     return msgspec.json.encode(
         {
-            "subscription_id": subscription.subscription_id,
+            "subscription_id": tick.subscription.subscription_id,
             "tick": tick.number,
-            "due_at": iso(due_at),
+            "due_at": iso(tick.due_at),
         }
     )

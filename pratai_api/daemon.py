@@ -9,11 +9,12 @@ from gunicorn.app.base import BaseApplication
 from oslo_config import cfg
 
 from pratai_api.app import create_app
-from pratai_api.services import Services
+from pratai_api.replies import Replies
+from pratai_api.services import Services, Waits
 from pratai_common import conf as configuration
 from pratai_common.archives import open_archives
 from pratai_common.beat import Beat
-from pratai_common.channels import Outlets
+from pratai_common.channels import Context, Outlets
 from pratai_common.clock import now_ms
 from pratai_common.messages import Message
 from pratai_common.store.base import Store, open_store
@@ -29,6 +30,7 @@ class ApiServer(BaseApplication):  # type: ignore[misc]
         self._conf = conf
         self._store: Store | None = None
         self._beat: Beat | None = None
+        self._replies: Replies | None = None
         super().__init__()
 
     def load_config(self) -> None:
@@ -52,19 +54,36 @@ class ApiServer(BaseApplication):  # type: ignore[misc]
         conf = self._conf
         store = self._store = open_store(conf)
         archives = open_archives(conf)
-        outlets = Outlets(zmq.Context.instance())
+        context: Context = zmq.Context.instance()
+        outlets = Outlets(context)
+        replies = self._replies = Replies(context, conf.api.reply_bind)
 
         def send(message: Message) -> bool:
             return outlets.send(conf.sockets.scheduler, message)
 
         submitter = Submitter(store, archives, send, now_ms)
-        self._beat = Beat(store, "api", now_ms, lambda: 0)
-        self._beat.start()
-        return create_app(Services(store, archives, submitter, send, now_ms, tuple(conf.runtimes)))
+        beat = self._beat = Beat(store, "api", now_ms, lambda: replies.dropped, replies.address)
+        beat.start()
+        waits = Waits(max(1, conf.api.threads * 3 // 4))
+        return create_app(
+            Services(
+                store,
+                archives,
+                submitter,
+                send,
+                replies,
+                waits,
+                beat.daemon_id,
+                now_ms,
+                configuration.runtime_names(conf),
+            )
+        )
 
     def _close(self) -> None:
         if self._beat is not None:
             self._beat.stop()
+        if self._replies is not None:
+            self._replies.close()
         if self._store is not None:
             self._store.close()
 

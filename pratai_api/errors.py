@@ -1,12 +1,14 @@
 """Every failure as ``{"error": {code, title, message, reason, http_request_id}}``."""
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 
 import msgspec
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from pratai_api import views
 from pratai_api.answers import json_answer
 from pratai_common import limits
 from pratai_common.errors import StoreUnavailableError
@@ -17,13 +19,16 @@ _RETRY_AFTER_SECONDS = "1"
 
 
 class ApiError(Exception):
-    """A refusal: HTTP status, reason (a word for programs) and message (for people)."""
+    """A refusal: HTTP status, reason (a word for programs), message (for people), headers."""
 
-    def __init__(self, code: int, reason: str, message: str) -> None:
+    def __init__(
+        self, code: int, reason: str, message: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.reason = reason
         self.message = message
+        self.headers = headers or {}
 
 
 def register(app: Flask) -> None:
@@ -37,18 +42,20 @@ def register(app: Flask) -> None:
 
 
 def _answer(code: int, reason: str, message: str) -> Response:
-    error = {
-        "code": code,
-        "title": HTTPStatus(code).phrase,
-        "message": message,
-        "reason": reason,
-        "http_request_id": g.http_request_id,
-    }
-    return json_answer({"error": error}, code)
+    error = views.Error(
+        code=code,
+        title=HTTPStatus(code).phrase,
+        message=message,
+        reason=reason,
+        http_request_id=g.http_request_id,
+    )
+    return json_answer(views.Failure(error=error), code)
 
 
 def _refused(error: ApiError) -> Response:
-    return _answer(error.code, error.reason, error.message)
+    answer = _answer(error.code, error.reason, error.message)
+    answer.headers.extend(error.headers)
+    return answer
 
 
 def _too_large(_error: RequestEntityTooLarge) -> Response:

@@ -1,6 +1,6 @@
 """What clients may send, declared once: it validates and it documents."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -10,13 +10,24 @@ from pratai_common import limits
 RESERVED_NAMES = frozenset({"running"})
 MAX_PAGE = 1000
 DEFAULT_PAGE = 100
+_MAX_FREQUENCY_MINUTES = 60 * 24 * 366
 
 # At its end "nothing follows" and not "$", which lets a newline pass here though not in JavaScript.
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}(?![\s\S])")]
+_END = r"(?![\s\S])"
+Name = Annotated[str, Meta(pattern=rf"^[A-Za-z][A-Za-z0-9_-]{{0,62}}{_END}")]
+Description = Annotated[str, Meta(max_length=1024)]
 Memory = Annotated[int, Meta(ge=limits.MIN_MEMORY_MB, le=limits.MAX_MEMORY_MB)]
 Cpus = Annotated[float, Meta(ge=0.1, le=64)]
 Timeout = Annotated[int, Meta(ge=1, le=limits.MAX_TIMEOUT_SECONDS)]
-Frequency = Annotated[float, Meta(ge=1 / 60, le=60 * 24 * 366)]
+Limit = Annotated[int, Meta(ge=1, le=10_000)]
+Retries = Annotated[int, Meta(ge=0, le=limits.MAX_RETRIES)]
+Frequency = Annotated[float, Meta(ge=1 / 60, le=_MAX_FREQUENCY_MINUTES)]
+VariableName = Annotated[str, Meta(pattern=rf"^[A-Za-z_][A-Za-z0-9_]{{0,127}}{_END}")]
+VariableValue = Annotated[str, Meta(pattern=rf"^[^\x00]*{_END}", max_length=4096)]
+Environment = dict[VariableName, VariableValue]
+Type = Literal["async", "wait_for_response"]
+Network = Literal["bridge", "none"]
+Marker = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 class FunctionCreate(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -25,46 +36,118 @@ class FunctionCreate(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """
 
     name: Name
-    description: Annotated[str, Meta(max_length=1024)] = ""
-    type: Literal["async"] = "async"
+    description: Description = ""
+    type: Type = "async"
     event: Literal["webhook", "timer"] = "webhook"
     frequency: Frequency | None = None
     runtime: str = "python3"
     memory: Memory = limits.DEFAULT_MEMORY_MB
     cpus: Cpus = 1.0
     timeout: Timeout = limits.DEFAULT_TIMEOUT_SECONDS
-    network: Literal["bridge", "none"] = "bridge"
+    network: Network = "bridge"
+    public: bool = False
+    limit: Limit | None = None
+    environment: Environment = {}
+    retries: Retries = 0
+    enabled: bool = True
 
 
-class Event(msgspec.Struct, kw_only=True):
+class FunctionUpdate(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What may change of a function; what is not named stays. ``version`` names one that was
+    built, to serve from now on. ``rotate_endpoint`` replaces the public endpoint's address.
+    """
+
+    name: Name | UnsetType = UNSET
+    description: Description | UnsetType = UNSET
+    type: Type | UnsetType = UNSET
+    memory: Memory | UnsetType = UNSET
+    cpus: Cpus | UnsetType = UNSET
+    timeout: Timeout | UnsetType = UNSET
+    network: Network | UnsetType = UNSET
+    public: bool | UnsetType = UNSET
+    limit: Limit | UnsetType | None = UNSET
+    environment: Environment | UnsetType = UNSET
+    retries: Retries | UnsetType = UNSET
+    enabled: bool | UnsetType = UNSET
+    version: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
+    rotate_endpoint: bool = False
+
+
+class Call(msgspec.Struct, kw_only=True):
     """The body that calls a function. The payload is checked to be JSON and kept as it came."""
 
-    payload: msgspec.Raw | UnsetType = UNSET
+    payload: msgspec.Raw
+
+
+class SubscriptionCreate(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A new subscription: a timer has a ``frequency`` in minutes, a webhook has none."""
+
+    kind: Literal["webhook", "timer"]
+    frequency: Frequency | None = None
+    enabled: bool = True
+
+
+class SubscriptionUpdate(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What may change of a subscription."""
+
+    frequency: Frequency | UnsetType = UNSET
+    enabled: bool | UnsetType = UNSET
 
 
 class PageQuery(msgspec.Struct, kw_only=True):
     """Which part of a list: ``limit`` items behind the one named ``marker``."""
 
     limit: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE
-    marker: str | None = None
+    marker: Marker | None = None
 
 
 class FunctionsQuery(PageQuery, kw_only=True):
-    """Which functions a list holds."""
+    """Which functions a list holds, and in which order."""
 
+    sort: Literal["created_at:desc", "created_at:asc", "name:asc", "name:desc"] = "created_at:desc"
     name: str | None = None
+    status: Literal["building", "active", "error"] | None = None
+    type: Type | None = None
+    event: str | None = None
+    runtime: str | None = None
 
 
 class RequestsQuery(PageQuery, kw_only=True):
-    """Which requests a list holds."""
+    """Which requests a list holds, and in which order. ``dead`` ones are dead letters."""
 
+    sort: Literal["created_at:desc", "created_at:asc"] = "created_at:desc"
     function_id: str | None = None
     status: (
         Literal["scheduled", "queued", "running", "success", "error", "timeout", "cancelled"] | None
     ) = None
+    source: str | None = None
+    dead: bool | None = None
 
 
 class RequestQuery(msgspec.Struct, kw_only=True):
     """What a request is shown with."""
 
     include: Literal["payload"] | None = None
+
+
+class CallQuery(msgspec.Struct, kw_only=True):
+    """How long the caller waits for the result, in seconds; never longer than a minute."""
+
+    wait: Annotated[float, Meta(ge=0, le=limits.MAX_TIMEOUT_SECONDS)] | None = None
+
+
+class LogsQuery(msgspec.Struct, kw_only=True):
+    """Whether to go on answering what is printed until the end."""
+
+    follow: bool = False
+
+
+class Upload(msgspec.Struct):
+    """A form with a zip and, as JSON in the field ``metadata``, this shape."""
+
+    metadata: Any
+    metadata_required: bool
+
+
+class Anything(msgspec.Struct):
+    """Any body, of any content type."""

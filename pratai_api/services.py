@@ -1,22 +1,58 @@
 """What the routes work with, put together once in ``create_app``."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple, cast
 
 from flask import current_app
 
+from pratai_api.errors import ApiError
+from pratai_api.replies import Replies
 from pratai_common.archives import Archives
 from pratai_common.clock import Clock
 from pratai_common.store.base import Store
 from pratai_common.submit import Send, Submitter
 
 
+class Waits:
+    """Bounds how many threads may wait for something, so that the others can go on answering."""
+
+    def __init__(self, most: int) -> None:
+        self._room = threading.BoundedSemaphore(most)
+
+    def enter(self) -> None:
+        """Take a place; raises ApiError (503) where there is none. ``leave`` gives it back."""
+        if not self._room.acquire(blocking=False):
+            message = "too many callers wait for results or logs here already"
+            raise ApiError(503, "busy", message, {"Retry-After": "1"})
+
+    def leave(self) -> None:
+        """Give a place back."""
+        self._room.release()
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Hold a place while the block runs."""
+        self.enter()
+        try:
+            yield
+        finally:
+            self.leave()
+
+
 class Services(NamedTuple):
-    """The application's parts. ``send`` reaches the scheduler, or does not: a hint."""
+    """The application's parts. ``send`` reaches the scheduler, or does not: a hint. ``name`` is
+    this process's, by which a collector finds its inlet.
+    """
 
     store: Store
     archives: Archives
     submitter: Submitter
     send: Send
+    replies: Replies
+    waits: Waits
+    name: str
     clock: Clock
     runtimes: tuple[str, ...]
 

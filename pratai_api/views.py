@@ -1,114 +1,396 @@
-"""Records as clients see them: names and shapes are the public interface."""
+"""Records as clients see them: these shapes are the public interface, and its documentation."""
 
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from pratai_common import records
 from pratai_common.clock import iso
-from pratai_common.records import Attempt, Daemon, Function, Request, Version
+
+Time = Annotated[str, Meta(description="ISO 8601, UTC, milliseconds",
+                           extra_json_schema={"format": "date-time"})]  # fmt: skip
+Milliseconds = Annotated[float, Meta(ge=0)]
 
 
-def function(record: Function) -> dict[str, Any]:
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of what goes out."""
+
+
+class Error(View, frozen=True, kw_only=True):
+    """What went wrong: ``reason`` is a word for programs, ``message`` is for people."""
+
+    code: int
+    title: str
+    message: str
+    reason: str
+    http_request_id: str
+
+
+class Failure(View, frozen=True, kw_only=True):
+    """The one shape of everything that is refused or fails."""
+
+    error: Error
+
+
+class Function(View, frozen=True, kw_only=True):
+    """A function and its settings. ``version`` is the one that serves."""
+
+    function_id: str
+    project_id: str
+    tenant_id: str
+    user_id: str
+    name: str
+    description: str
+    type: str
+    event: str
+    public: bool
+    endpoint: str | None
+    runtime: str
+    memory: int
+    cpus: float
+    timeout: int
+    limit: int | None
+    isolation: str
+    network: str
+    environment: dict[str, str]
+    retries: int
+    enabled: bool
+    status: records.FunctionStatus
+    build_error: str | None
+    version: int | None
+    created_at: Time
+    updated_at: Time
+    logs_endpoint: str
+
+
+class RunningFunction(View, frozen=True, kw_only=True):
+    """A function that runs, and the requests that do."""
+
+    function_id: str
+    name: str
+    running: int
+    request_ids: list[str]
+
+
+class Version(View, frozen=True, kw_only=True):
+    """One upload of a function's code. ``sha256`` and ``size`` (bytes) are the zip's."""
+
+    version: int
+    function_id: str
+    project_id: str
+    tenant_id: str
+    runtime: str
+    sha256: str
+    size: int
+    status: records.FunctionStatus
+    build_error: str | None
+    created_at: Time
+
+
+class Attempt(View, frozen=True, kw_only=True):
+    """One try to run a request."""
+
+    attempt: int
+    node: str
+    started_at: Time
+    finished_at: Time | None
+    reason: str | None
+    message: str | None
+
+
+class Request(View, frozen=True, kw_only=True):
+    """How the run that an event asked for stands. ``result`` is what ``main`` returned, and
+    ``payload`` what came in, where they were asked for.
+    """
+
+    request_id: str
+    function_id: str
+    version: int | None
+    project_id: str
+    tenant_id: str
+    user_id: str
+    source: str
+    parent_id: str | None
+    root_id: str
+    depth: int
+    replay_of: str | None
+    status: records.Status
+    reason: str | None
+    message: str | None
+    dead: bool
+    result: msgspec.Raw | UnsetType | None = UNSET
+    payload: msgspec.Raw | UnsetType | None = UNSET
+    attempts: list[Attempt]
+    created_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+    expires_at: Time
+    next_run_at: Time | None
+    queue_ms: Milliseconds | None
+    init_ms: Milliseconds | None
+    run_ms: Milliseconds | None
+    cold: bool | None
+    isolation: str | None
+    node: str | None
+    peak_memory: int | None
+    logs_endpoint: str
+
+
+class Subscription(View, frozen=True, kw_only=True):
+    """A function's interest in an event. ``frequency`` is in minutes."""
+
+    subscription_id: str
+    function_id: str
+    project_id: str
+    tenant_id: str
+    kind: str
+    event_id: str | None = None
+    filter: dict[str, Any] | None = None
+    cron: str | None = None
+    timezone: str | None = None
+    frequency: float | None
+    misfire: str | None = None
+    enabled: bool
+    created_at: Time
+
+
+class Daemon(View, frozen=True, kw_only=True):
+    """A process of the platform."""
+
+    daemon_type: str
+    daemon_id: str
+    joined_at: Time
+    status: str
+    ip: str
+    version: str
+    pid: int | None
+    dropped_messages: int
+
+
+class Runtime(View, frozen=True, kw_only=True):
+    """What functions can run on, and on how many living nodes it is ready."""
+
+    name: str
+    image: str | None
+    nodes: int
+
+
+class Accepted(View, frozen=True, kw_only=True):
+    """The id under which an event's run will be found."""
+
+    request_id: str
+
+
+class Stopped(View, frozen=True, kw_only=True):
+    """The requests that were told to end."""
+
+    request_ids: list[str]
+
+
+class Functions(View, frozen=True, kw_only=True):
+    """A page of functions."""
+
+    functions: list[Function]
+    next: str | None
+
+
+class RunningFunctions(View, frozen=True, kw_only=True):
+    """The functions that run."""
+
+    functions: list[RunningFunction]
+    next: str | None
+
+
+class Versions(View, frozen=True, kw_only=True):
+    """A function's versions."""
+
+    versions: list[Version]
+    next: str | None
+
+
+class Requests(View, frozen=True, kw_only=True):
+    """A page of requests, without their bodies."""
+
+    requests: list[Request]
+    next: str | None
+
+
+class Subscriptions(View, frozen=True, kw_only=True):
+    """A function's subscriptions."""
+
+    subscriptions: list[Subscription]
+    next: str | None
+
+
+class Runtimes(View, frozen=True, kw_only=True):
+    """The runtimes that functions may use."""
+
+    runtimes: list[Runtime]
+    next: str | None
+
+
+class Daemons(View, frozen=True, kw_only=True):
+    """The daemons of the platform."""
+
+    daemons: list[Daemon]
+    next: str | None
+
+
+class Components(View, frozen=True, kw_only=True):
+    """Each component: ``running`` or ``not running``."""
+
+    components: dict[str, str]
+
+
+class Link(View, frozen=True, kw_only=True):
+    """Where a version of the interface is found."""
+
+    rel: str
+    href: str
+
+
+class InterfaceVersion(View, frozen=True, kw_only=True):
+    """A version of the interface."""
+
+    id: str
+    status: str
+    min_version: str
+    max_version: str
+    links: list[Link]
+
+
+class InterfaceVersions(View, frozen=True, kw_only=True):
+    """The versions of the interface."""
+
+    versions: list[InterfaceVersion]
+
+
+def time(milliseconds: int) -> str:
+    """Return a time as clients see it."""
+    return iso(milliseconds) or ""
+
+
+def function(record: records.Function) -> Function:
     """Return a function."""
-    return {
-        "function_id": record.function_id,
-        "project_id": record.project_id,
-        "tenant_id": record.project_id,
-        "user_id": record.user_id,
-        "name": record.name,
-        "description": record.description,
-        "type": record.type,
-        "event": record.event,
-        "public": False,
-        "endpoint": None,
-        "runtime": record.runtime,
-        "memory": record.memory,
-        "cpus": record.cpus,
-        "timeout": record.timeout,
-        "limit": None,
-        "isolation": record.isolation,
-        "network": record.network,
-        "environment": {},
-        "retries": 0,
-        "enabled": True,
-        "status": record.status,
-        "build_error": record.build_error,
-        "version": record.version,
-        "created_at": iso(record.created_at),
-        "updated_at": iso(record.updated_at),
-        "logs_endpoint": f"/v1/functions/{record.function_id}/build-log",
-    }
+    endpoint = record.endpoint_token if record.public else None
+    return Function(
+        function_id=record.function_id,
+        project_id=record.project_id,
+        tenant_id=record.project_id,
+        user_id=record.user_id,
+        name=record.name,
+        description=record.description,
+        type=record.type,
+        event=record.event,
+        public=record.public,
+        endpoint=None if endpoint is None else f"/v1/hooks/{endpoint}",
+        runtime=record.runtime,
+        memory=record.memory,
+        cpus=record.cpus,
+        timeout=record.timeout,
+        limit=record.limit,
+        isolation=record.isolation,
+        network=record.network,
+        environment=record.environment,
+        retries=record.retries,
+        enabled=record.enabled,
+        status=record.status,
+        build_error=record.build_error,
+        version=record.version,
+        created_at=time(record.created_at),
+        updated_at=time(record.updated_at),
+        logs_endpoint=f"/v1/functions/{record.function_id}/build-log",
+    )
 
 
-def version(record: Version) -> dict[str, Any]:
+def version(record: records.Version) -> Version:
     """Return a version of a function."""
-    return {
-        "version": record.number,
-        "function_id": record.function_id,
-        "project_id": record.project_id,
-        "tenant_id": record.project_id,
-        "runtime": record.runtime,
-        "sha256": record.archive_sha256,
-        "size": record.size,
-        "status": record.status,
-        "build_error": record.build_error,
-        "created_at": iso(record.created_at),
-    }
+    return Version(
+        version=record.number,
+        function_id=record.function_id,
+        project_id=record.project_id,
+        tenant_id=record.project_id,
+        runtime=record.runtime,
+        sha256=record.archive_sha256,
+        size=record.size,
+        status=record.status,
+        build_error=record.build_error,
+        created_at=time(record.created_at),
+    )
 
 
-def request(record: Request) -> dict[str, Any]:
-    """Return a request without its bodies."""
-    return {
-        "request_id": record.request_id,
-        "function_id": record.function_id,
-        "version": record.version,
-        "project_id": record.project_id,
-        "tenant_id": record.project_id,
-        "user_id": record.user_id,
-        "source": record.source,
-        "parent_id": None,
-        "root_id": record.request_id,
-        "depth": 0,
-        "replay_of": None,
-        "status": record.status,
-        "reason": record.reason,
-        "message": record.message,
-        "dead": False,
-        "attempts": [_attempt(attempt) for attempt in record.attempts],
-        "created_at": iso(record.created_at),
-        "started_at": iso(record.started_at),
-        "finished_at": iso(record.finished_at),
-        "expires_at": iso(record.expires_at),
-        "next_run_at": None if record.status.final else iso(record.next_run_at),
-        "queue_ms": record.queue_ms,
-        "init_ms": record.init_ms,
-        "run_ms": record.run_ms,
-        "cold": record.cold,
-        "isolation": record.isolation,
-        "node": record.node,
-        "peak_memory": record.peak_memory,
-        "logs_endpoint": f"/v1/requests/{record.request_id}/logs",
-    }
+def request(record: records.Request, **bodies: msgspec.Raw | None) -> Request:
+    """Return a request; ``bodies`` are its ``result`` and ``payload`` as JSON text."""
+    return Request(
+        request_id=record.request_id,
+        function_id=record.function_id,
+        version=record.version,
+        project_id=record.project_id,
+        tenant_id=record.project_id,
+        user_id=record.user_id,
+        source=record.source,
+        parent_id=record.parent_id,
+        root_id=record.root_id or record.request_id,
+        depth=record.depth,
+        replay_of=record.replay_of,
+        status=record.status,
+        reason=record.reason,
+        message=record.message,
+        dead=record.dead,
+        attempts=[_attempt(attempt) for attempt in record.attempts],
+        created_at=time(record.created_at),
+        started_at=iso(record.started_at),
+        finished_at=iso(record.finished_at),
+        expires_at=time(record.expires_at),
+        next_run_at=None if record.status.final else iso(record.next_run_at),
+        queue_ms=record.queue_ms,
+        init_ms=record.init_ms,
+        run_ms=record.run_ms,
+        cold=record.cold,
+        isolation=record.isolation,
+        node=record.node,
+        peak_memory=record.peak_memory,
+        logs_endpoint=f"/v1/requests/{record.request_id}/logs",
+        **bodies,
+    )
 
 
-def _attempt(record: Attempt) -> dict[str, Any]:
-    return {
-        "attempt": record.number,
-        "node": record.node,
-        "started_at": iso(record.started_at),
-        "finished_at": iso(record.finished_at),
-        "reason": record.reason,
-        "message": record.message,
-    }
+def _attempt(record: records.Attempt) -> Attempt:
+    return Attempt(
+        attempt=record.number,
+        node=record.node,
+        started_at=time(record.started_at),
+        finished_at=iso(record.finished_at),
+        reason=record.reason,
+        message=record.message,
+    )
 
 
-def daemon(record: Daemon, running: bool) -> dict[str, Any]:
+def subscription(record: records.Subscription) -> Subscription:
+    """Return a subscription."""
+    frequency = None if record.frequency_ms is None else record.frequency_ms / 60_000
+    return Subscription(
+        subscription_id=record.subscription_id,
+        function_id=record.function_id,
+        project_id=record.project_id,
+        tenant_id=record.project_id,
+        kind=record.kind,
+        frequency=frequency,
+        enabled=record.enabled,
+        created_at=time(record.created_at),
+    )
+
+
+def daemon(record: records.Daemon, running: bool) -> Daemon:
     """Return a daemon of the cluster."""
-    return {
-        "daemon_type": record.daemon_type,
-        "daemon_id": record.daemon_id,
-        "joined_at": iso(record.joined_at),
-        "status": "running" if running else "not running",
-        "ip": record.ip,
-        "version": record.version,
-        "pid": record.pid,
-        "dropped_messages": record.dropped_messages,
-    }
+    return Daemon(
+        daemon_type=record.daemon_type,
+        daemon_id=record.daemon_id,
+        joined_at=time(record.joined_at),
+        status="running" if running else "not running",
+        ip=record.ip,
+        version=record.version,
+        pid=record.pid,
+        dropped_messages=record.dropped_messages,
+    )

@@ -27,11 +27,17 @@ class Beat:
     """Keeps a daemon's entry fresh from ``start`` to ``stop``, which removes it."""
 
     def __init__(
-        self, store: Store, daemon_type: str, clock: Clock, dropped: Callable[[], int]
+        self,
+        store: Store,
+        daemon_type: str,
+        clock: Clock,
+        dropped: Callable[[], int],
+        address: str | None = None,
     ) -> None:
         self._store = store
         self._type = daemon_type
-        self._id = f"{socket.gethostname()}-{os.getpid()}"
+        self.daemon_id = f"{socket.gethostname()}-{os.getpid()}"
+        self._address = address
         self._clock = clock
         self._dropped = dropped
         self._started_at = clock()
@@ -49,7 +55,7 @@ class Beat:
         self._ended.set()
         self._thread.join()
         try:
-            self._store.remove_daemon(self._type, self._id)
+            self._store.remove_daemon(self._type, self.daemon_id)
         except StoreUnavailableError as error:
             LOG.warning("the daemon's entry was not removed: %s", error)
 
@@ -61,7 +67,14 @@ class Beat:
         now = self._clock()
         try:
             self._store.put_daemon(
-                describe(self._type, self._id, self._started_at, now, self._dropped())
+                describe(
+                    self._type,
+                    self.daemon_id,
+                    self._started_at,
+                    now,
+                    self._dropped(),
+                    self._address,
+                )
             )
         except StoreUnavailableError as error:
             LOG.warning("no sign of life could be written: %s", error)

@@ -28,14 +28,30 @@ DEFAULT_OPTS = [
     cfg.ListOpt(
         "runtimes",
         default=["python3"],
-        help="Runtimes that functions may use; nodes make their images at start.",
+        help="Built-in runtimes that functions may use; nodes make their images at start.",
+    ),
+    cfg.ListOpt(
+        "runtime_folders",
+        default=[],
+        help="Folders with a Dockerfile each: further runtimes, named as the folders are. The API "
+        "and every node need the same ones.",
     ),
     cfg.IntOpt("grace_seconds", default=30, min=0, help="How long a daemon may take to stop."),
 ]
 API_OPTS = [
     cfg.StrOpt("host", default="127.0.0.1", help="Address the API listens on."),
     cfg.PortOpt("port", default=9096, help="Port the API listens on."),
-    cfg.IntOpt("threads", default=16, min=1, help="Threads of one API process."),
+    cfg.IntOpt(
+        "threads",
+        default=64,
+        min=1,
+        help="Threads of one API process. Three quarters of them may wait for results and logs.",
+    ),
+    cfg.StrOpt(
+        "reply_bind",
+        default="tcp://127.0.0.1:0",
+        help="Where an API process takes the answers that its callers wait for; port 0: any.",
+    ),
 ]
 SOCKET_OPTS: list[cfg.Opt] = [
     cfg.StrOpt(
@@ -94,6 +110,12 @@ DRIVER_OPTS = [
     cfg.FloatOpt("heartbeat_seconds", default=1.0, min=0.05, help="How often a node says it lives"),
     cfg.FloatOpt(
         "start_seconds", default=60.0, min=1.0, help="A container must have started within this."
+    ),
+    cfg.FloatOpt(
+        "sweep_seconds",
+        default=30.0,
+        min=0.1,
+        help="How often a node looks for what dead nodes have left in its container engine.",
     ),
     cfg.IntOpt("pids", default=128, min=8, help="Processes and threads in a container."),
     cfg.IntOpt("tmp_mb", default=64, min=1, help="A container's /tmp, MB, counted as memory."),
@@ -169,6 +191,11 @@ def load(
     log.setup(conf, program)
     os.umask(0o027)
     return conf
+
+
+def runtime_names(conf: cfg.ConfigOpts) -> tuple[str, ...]:
+    """Return the names of all runtimes, built-in and of folders."""
+    return (*conf.runtimes, *(Path(folder).name for folder in conf.runtime_folders))
 
 
 def state_path(conf: cfg.ConfigOpts, *parts: str) -> Path:

@@ -124,7 +124,14 @@ def product_version() -> str:
         return "unknown"
 
 
-def describe(daemon_type: str, daemon_id: str, started_at: int, now: int, dropped: int) -> Daemon:
+def describe(
+    daemon_type: str,
+    daemon_id: str,
+    started_at: int,
+    now: int,
+    dropped: int,
+    address: str | None,
+) -> Daemon:
     """Return this process's own entry for the cluster's list."""
     return Daemon(
         daemon_type=daemon_type,
@@ -135,6 +142,7 @@ def describe(daemon_type: str, daemon_id: str, started_at: int, now: int, droppe
         version=product_version(),
         pid=os.getpid(),
         dropped_messages=dropped,
+        address=address,
     )
 
 

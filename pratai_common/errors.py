@@ -18,6 +18,7 @@ class Reason(StrEnum):
     RESULT_TOO_LARGE = "result_too_large"
     IMAGE_BUILD = "image_build"
     EXPIRED = "expired"
+    THROTTLED = "throttled"
     INPUT_MISSING = "input_missing"
     NODE_LOST = "node_lost"
     CANCELLED = "cancelled"

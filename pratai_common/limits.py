@@ -38,6 +38,21 @@ MIN_MEMORY_MB = 64
 MAX_MEMORY_MB = 8192
 DEFAULT_TIMEOUT_SECONDS = 60
 MAX_TIMEOUT_SECONDS = 900
+DEFAULT_WAIT_SECONDS = 60
+MAX_WAIT_SECONDS = 60
+"""How long a caller waits for a synchronous answer; nginx and gunicorn wait longer."""
+
+MAX_RETRIES = 10
+FIRST_RETRY_MS = 1000
+LONGEST_RETRY_MS = 60_000
+"""Pause before a run that failed by its own fault is repeated: doubled each time."""
+
+MAX_ENVIRONMENT_BYTES = 16 * KIB
+"""Names and values of a function's environment variables together: they travel in each job."""
+
+MAX_HOOK_HEADERS_BYTES = 8 * KIB
+"""Headers and query of an event, as the function sees them."""
+
 ASYNC_LIFETIME_MS = 24 * 3600 * 1000
 """How long an asynchronous request may wait for its run before it is ``expired``."""
 

@@ -13,7 +13,7 @@ import msgspec
 from pratai_common.errors import DecodeError
 from pratai_common.records import Body, Request
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 _VERSION_BYTE = bytes([PROTOCOL_VERSION])
 _encoder = msgspec.msgpack.Encoder()
 
@@ -33,11 +33,35 @@ class AttemptMessage(Message, frozen=True, kw_only=True):
     token: bytes
 
 
+class Ticket(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that is in no store, as it travels to the collector by way of a node.
+
+    ``record`` is the frame of a ``Submitted``; ``mac`` proves that the scheduler wrote it.
+    """
+
+    record: bytes
+    mac: bytes
+
+
 class Submitted(Message, frozen=True, kw_only=True):
-    """A request was recorded. A hint: it carries the job so that no read is needed."""
+    """A request is to be run. With ``recorded`` a hint: it carries the job so that no read is
+    needed. Without, it is a synchronous call, and this message is all there is of it.
+    """
 
     request: Request
     input: Body | None = None
+    recorded: bool = True
+
+
+class Cancel(Message, frozen=True, kw_only=True):
+    """End a request, or all running ones of a function. A hint: the wish is recorded too.
+
+    To a node it names the request; ``epoch`` is the scheduler's.
+    """
+
+    request_id: str | None = None
+    function_id: str | None = None
+    epoch: int = 0
 
 
 class FunctionChanged(Message, frozen=True, kw_only=True):
@@ -49,8 +73,9 @@ class FunctionChanged(Message, frozen=True, kw_only=True):
 class NodeState(msgspec.Struct, frozen=True, kw_only=True):
     """What a node says of itself. ``instance`` is new at each start of its process.
 
-    ``running`` are (request_id, attempt) that take capacity; ``spooled`` are results that the
-    collector has not acknowledged. ``slots`` and ``memory`` (MB) are totals, not what is free.
+    ``running`` are (request_id, attempt, function_id) that take capacity, the last empty for
+    a build; ``spooled`` are (request_id, attempt) of results that are not acknowledged. ``slots``
+    and ``memory`` (MB) are totals, not what is free.
     """
 
     node: str
@@ -63,7 +88,7 @@ class NodeState(msgspec.Struct, frozen=True, kw_only=True):
     slots: int
     memory: int
     runtimes: dict[str, str]
-    running: tuple[tuple[str, int], ...] = ()
+    running: tuple[tuple[str, int, str], ...] = ()
     spooled: tuple[tuple[str, int], ...] = ()
     draining: bool = False
     dropped_messages: int = 0
@@ -86,6 +111,18 @@ class Bye(Message, frozen=True, kw_only=True):
 
     node: str
     instance: str
+
+
+class Ended(Message, frozen=True, kw_only=True):
+    """The code of an attempt runs no longer, though its container may still take capacity.
+
+    Sent before the result: whoever got that may call again, and is within the limit then.
+    """
+
+    node: str
+    instance: str
+    request_id: str
+    attempt: int
 
 
 class Done(Message, frozen=True, kw_only=True):
@@ -118,9 +155,12 @@ class Job(AttemptMessage, frozen=True, kw_only=True):
     timeout: int
     network: str
     isolation: str
+    environment: dict[str, str]
     source: str
+    event: dict[str, Any] | None = None
     created_at: int
     input: Body
+    ticket: Ticket | None = None
 
 
 class Build(AttemptMessage, frozen=True, kw_only=True):
@@ -154,6 +194,7 @@ class Result(AttemptMessage, frozen=True, kw_only=True):
     isolation: str | None = None
     peak_memory: int | None = None
     log_chunks: int = 0
+    ticket: Ticket | None = None
 
 
 class LogPiece(AttemptMessage, frozen=True, kw_only=True, tag="LogChunk"):
@@ -170,9 +211,18 @@ class Stored(Message, frozen=True, kw_only=True):
     attempt: int
 
 
-SchedulerMessage = Submitted | FunctionChanged | Hello | Heartbeat | Bye | Done
+class Answer(Message, frozen=True, kw_only=True):
+    """How a request ended that an API process waits for; ``reason`` is ``None`` for success."""
+
+    request_id: str
+    reason: str | None = None
+    message: str | None = None
+    output: Body | None = None
+
+
+SchedulerMessage = Submitted | Cancel | FunctionChanged | Hello | Heartbeat | Bye | Ended | Done
 CollectorMessage = Result | LogPiece
-NodeMessage = Job | Build | Drain | Stored
+NodeMessage = Job | Build | Cancel | Drain | Stored
 
 M = TypeVar("M")
 
@@ -194,7 +244,9 @@ class MessageDecoder(Generic[M]):
             raise DecodeError(f"{len(frames)} frames where one was expected")
         frame = frames[0]
         if frame[:1] != _VERSION_BYTE:
-            raise DecodeError(f"protocol version {frame[:1].hex() or 'missing'}, not 01")
+            raise DecodeError(
+                f"protocol version {frame[:1].hex() or 'missing'}, not {PROTOCOL_VERSION:02x}"
+            )
         try:
             return self._decoder.decode(memoryview(frame)[1:])  # type: ignore[no-any-return]
         except (msgspec.DecodeError, msgspec.ValidationError) as error:

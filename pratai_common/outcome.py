@@ -1,7 +1,8 @@
 """The one rule that settles a request. Pure: record and result in, record (or nothing) out.
 
 The first final outcome wins. A success from any attempt is final; a failure counts only from the
-current attempt. A lost node is tried again, up to ``limits.NODE_LOST_RETRIES`` times.
+current attempt. A lost node is tried again, up to ``limits.NODE_LOST_RETRIES`` times; a failure of
+the user's code as often as its function says, after a pause that doubles.
 """
 
 from msgspec.structs import replace
@@ -11,6 +12,16 @@ from pratai_common.errors import Reason
 from pratai_common.messages import Result
 from pratai_common.records import Attempt, Request, Status
 
+_USER_FAILURES = frozenset(
+    {
+        Reason.EXCEPTION,
+        Reason.EXIT_CODE,
+        Reason.OOM,
+        Reason.TIMEOUT,
+        Reason.BAD_RESULT,
+        Reason.RESULT_TOO_LARGE,
+    }
+)
 _STATUS_OF_REASON = {
     Reason.TIMEOUT: Status.TIMEOUT,
     Reason.CANCELLED: Status.CANCELLED,
@@ -26,13 +37,20 @@ def settle(request: Request, result: Result, now: int) -> Request | None:
     if failed and result.attempt < request.attempt:
         return None
     attempts = _with_attempt(request.attempts, result)
-    if result.reason == Reason.NODE_LOST and _may_repeat(attempts):
-        return replace(request, status=Status.QUEUED, attempts=attempts, next_run_at=now)
+    pause = _pause(request, attempts, result.reason)
+    if pause is not None:
+        status = Status.SCHEDULED if pause else Status.QUEUED
+        return replace(request, status=status, attempts=attempts, next_run_at=now + pause)
+    reason, message = result.reason, result.message
+    if reason == Reason.NODE_LOST and request.cancel_requested_at is not None:
+        reason, message = Reason.CANCELLED, "it was cancelled, and its node was lost"
+    status = _final_status(reason)
     return replace(
         request,
-        status=_final_status(result.reason),
-        reason=result.reason,
-        message=result.message,
+        status=status,
+        reason=reason,
+        message=message,
+        dead=_dead(request, status),
         attempts=attempts,
         started_at=request.started_at or (result.started_at if result.attempt else None),
         finished_at=now,
@@ -57,9 +75,25 @@ def _final_status(reason: str | None) -> Status:
     )
 
 
-def _may_repeat(attempts: tuple[Attempt, ...]) -> bool:
-    lost = sum(1 for attempt in attempts if attempt.reason == Reason.NODE_LOST)
-    return lost <= limits.NODE_LOST_RETRIES
+def _pause(request: Request, attempts: tuple[Attempt, ...], reason: str | None) -> int | None:
+    """Return the milliseconds until the next attempt, ``None`` where there is none."""
+    if request.cancel_requested_at is not None:
+        return None
+    if reason == Reason.NODE_LOST:
+        lost = sum(1 for attempt in attempts if attempt.reason == Reason.NODE_LOST)
+        return 0 if lost <= limits.NODE_LOST_RETRIES else None
+    if reason not in _USER_FAILURES:
+        return None
+    failed = sum(1 for attempt in attempts if attempt.reason in _USER_FAILURES)
+    if failed > request.retries:
+        return None
+    return min(limits.FIRST_RETRY_MS << (failed - 1), limits.LONGEST_RETRY_MS)
+
+
+def _dead(request: Request, status: Status) -> bool:
+    """Say whether a request ends as a dead letter: it failed, and nobody waits to be told."""
+    failed = status in (Status.ERROR, Status.TIMEOUT)
+    return failed and request.kind == "run" and request.reply_to is None
 
 
 def _with_attempt(attempts: tuple[Attempt, ...], result: Result) -> tuple[Attempt, ...]:

@@ -5,7 +5,7 @@ be a pure function from an old record to a new one (see ``store/base.py``).
 """
 
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -47,7 +47,10 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 class Function(Record, frozen=True, kw_only=True):
     """A function and its settings; its code is in its versions.
 
-    ``version`` is the version that serves, ``None`` while none was ever built.
+    ``version`` is the version that serves, ``None`` while none was ever built. ``newest_built``
+    is the highest number whose build was settled well: a build that is settled a second time
+    must not undo a rollback. ``limit`` bounds its runs at a time, ``retries`` says how often a
+    run that failed by its own fault is repeated. ``endpoint_token`` names its public endpoint.
     """
 
     function_id: str
@@ -63,9 +66,16 @@ class Function(Record, frozen=True, kw_only=True):
     timeout: int = limits.DEFAULT_TIMEOUT_SECONDS
     isolation: str = "container"
     network: str = "bridge"
+    public: bool = False
+    limit: int | None = None
+    environment: dict[str, str] = {}
+    retries: int = 0
+    enabled: bool = True
+    endpoint_token: str | None = None
     status: FunctionStatus = FunctionStatus.BUILDING
     build_error: str | None = None
     version: int | None = None
+    newest_built: int = 0
     created_at: int
     updated_at: int
     deleted_at: int | None = None
@@ -102,7 +112,10 @@ class Request(Record, frozen=True, kw_only=True):
     """What one event asks of one function, from acceptance to its one final outcome.
 
     ``kind`` is ``run``, or ``build`` for the build of a version (shown by the function, not in
-    lists of requests). ``next_run_at`` is when it may be dispatched next.
+    lists of requests). ``next_run_at`` is when it may be dispatched next. ``event`` holds what is
+    known of the event besides its data. ``reply_to`` is the API process whose caller waits.
+    A ``running`` request without attempts is a synchronous call whose caller waits no longer:
+    a node may have it, or the scheduler still holds it. ``dead`` marks a dead letter.
     """
 
     request_id: str
@@ -111,6 +124,15 @@ class Request(Record, frozen=True, kw_only=True):
     project_id: str
     user_id: str
     source: str
+    event: dict[str, Any] | None = None
+    parent_id: str | None = None
+    root_id: str | None = None
+    depth: int = 0
+    replay_of: str | None = None
+    retries: int = 0
+    reply_to: str | None = None
+    cancel_requested_at: int | None = None
+    dead: bool = False
     status: Status = Status.QUEUED
     reason: str | None = None
     message: str | None = None
@@ -156,15 +178,20 @@ class LogChunk(Record, frozen=True, kw_only=True):
 
 
 class Subscription(Record, frozen=True, kw_only=True):
-    """A function's interest in an event; the one kind so far is an interval timer."""
+    """A function's interest in an event: calls of its endpoint, or the ticks of a timer.
+
+    Tick k of a timer is due at ``since`` plus k times ``frequency_ms``; a changed timer counts
+    anew. ``since`` is ``None`` in records older than the field: then ``created_at`` counts.
+    """
 
     subscription_id: str
     function_id: str
     project_id: str
     user_id: str
-    kind: Literal["timer"]
-    frequency_ms: int
+    kind: Literal["webhook", "timer"]
+    frequency_ms: int | None = None
     enabled: bool = True
+    since: int | None = None
     created_at: int
 
 

@@ -7,14 +7,16 @@ by two agents or a client that repeats itself, is one request.
 import hashlib
 import uuid
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from pratai_common import limits
 from pratai_common.archives import Archives
 from pratai_common.clock import Clock
 from pratai_common.messages import Message, Submitted
-from pratai_common.records import Function, Request, Version
+from pratai_common.records import Body, Function, Request, Status, Version
 from pratai_common.store.base import Created, NewRequest, Store
 
 Send = Callable[[Message], object]
@@ -25,6 +27,20 @@ class Cause(msgspec.Struct, frozen=True):
 
     kind: str
     name: str
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be run, and why. ``payload`` is JSON text, ``attributes`` what else is known of
+    the event; ``reply_to`` names the API process whose caller waits for the result.
+    """
+
+    function: Function
+    user_id: str
+    cause: Cause
+    payload: bytes
+    attributes: dict[str, Any] | None = None
+    replay_of: str | None = None
+    reply_to: str | None = None
 
 
 def request_id(project_id: str, function_id: str, cause: Cause) -> str:
@@ -42,25 +58,36 @@ class Submitter:
         self._send = send
         self._clock = clock
 
-    def run(self, function: Function, user_id: str, cause: Cause, payload: bytes) -> Created:
-        """Submit a run with a payload of JSON text; durable when this returns.
+    def run(self, event: Event) -> Created:
+        """Submit a run; durable when this returns.
 
         Raises StoreUnavailableError; then nothing was promised.
         """
-        now = self._clock()
-        body = self._archives.keep(payload)
-        request = Request(
-            request_id=request_id(function.project_id, function.function_id, cause),
-            function_id=function.function_id,
-            project_id=function.project_id,
-            user_id=user_id,
-            source=cause.kind,
-            input_sha256=body.sha256,
-            created_at=now,
-            expires_at=now + limits.ASYNC_LIFETIME_MS,
-            next_run_at=now,
-        )
+        request, body = self._request(event)
         return self._submit([NewRequest(request, body)])[0]
+
+    def call(self, event: Event, wait_ms: int) -> Submitted | None:
+        """Submit a run that is in no store, for a caller who waits so long at most.
+
+        Returns what was sent, ``None`` where the scheduler could not be reached.
+        """
+        request, body = self._request(event)
+        request = replace(request, retries=0, expires_at=request.created_at + wait_ms)
+        call = Submitted(request=request, input=body, recorded=False)
+        return call if self._send(call) else None
+
+    def record_call(self, call: Submitted) -> Created:
+        """Record a call whose caller waits no longer: from now on it is an asynchronous request.
+
+        It is on its way already: the scheduler finds out how far it came.
+        """
+        request = replace(
+            call.request,
+            status=Status.RUNNING,
+            reply_to=None,
+            expires_at=call.request.created_at + limits.ASYNC_LIFETIME_MS,
+        )
+        return self._store.create_requests([NewRequest(request, call.input)])[0]
 
     def build(self, version: Version, user_id: str) -> Created:
         """Submit the build of a version."""
@@ -78,6 +105,28 @@ class Submitter:
             next_run_at=now,
         )
         return self._submit([NewRequest(request, None)])[0]
+
+    def _request(self, event: Event) -> tuple[Request, Body]:
+        """Return the request that an event asks for, and its input, which is kept by then."""
+        now = self._clock()
+        function = event.function
+        body = self._archives.keep(event.payload)
+        request = Request(
+            request_id=request_id(function.project_id, function.function_id, event.cause),
+            function_id=function.function_id,
+            project_id=function.project_id,
+            user_id=event.user_id,
+            source=event.cause.kind,
+            event=event.attributes,
+            replay_of=event.replay_of,
+            retries=function.retries,
+            reply_to=event.reply_to,
+            input_sha256=body.sha256,
+            created_at=now,
+            expires_at=now + limits.ASYNC_LIFETIME_MS,
+            next_run_at=now,
+        )
+        return request, body
 
     def _submit(self, new: Sequence[NewRequest]) -> list[Created]:
         recorded = self._store.create_requests(new)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from pratai_common.messages import AttemptMessage
+from pratai_common.messages import AttemptMessage, Submitted, Ticket, encode
 
 _TOKEN_BYTES = 16
 _KEY_BYTES = 32
@@ -34,6 +34,18 @@ class TokenKey:
             message.request_id, message.attempt, message.node, message.epoch, message.project_id
         )
         return hmac.compare_digest(expected, message.token)
+
+    def ticket(self, call: Submitted) -> Ticket:
+        """Return a call as it can travel by way of a node that could change it."""
+        record = encode(call)
+        return Ticket(record=record, mac=self._mac(record))
+
+    def genuine(self, ticket: Ticket) -> bool:
+        """Say, in constant time, whether a ticket is one of ours."""
+        return hmac.compare_digest(self._mac(ticket.record), ticket.mac)
+
+    def _mac(self, record: bytes) -> bytes:
+        return hmac.digest(self._key, b"ticket" + record, hashlib.sha256)[:_TOKEN_BYTES]
 
 
 def create_key(path: Path) -> bool:

@@ -131,6 +131,7 @@ class Executor:
             memory=job.memory,
             cpus=job.cpus,
             network=job.network,
+            environment=job.environment,
         )
         container = self._engine.start(spec)
         try:
@@ -165,6 +166,7 @@ class Executor:
     ) -> Result:
         return Result(
             **_claim(job),
+            ticket=job.ticket if isinstance(job, Job) else None,
             reason=reason,
             message=message,
             started_at=started_at,
@@ -207,4 +209,5 @@ def _context(job: Job) -> dict[str, object]:
         "version": job.package.version,
         "project_id": job.project_id,
         "source": job.source,
+        "event": job.event,
     }

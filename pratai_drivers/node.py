@@ -17,8 +17,10 @@ from pratai_common.errors import Reason
 from pratai_common.messages import (
     Build,
     Bye,
+    Cancel,
     Done,
     Drain,
+    Ended,
     Heartbeat,
     Hello,
     Job,
@@ -133,6 +135,17 @@ class Node:
         self._queue.put(taken)
 
     @_handle.register
+    def _(self, message: Cancel) -> None:
+        if message.epoch < self._epoch:
+            return
+        with self._idle:
+            taken = [
+                each for each in self._taken.values() if each.job.request_id == message.request_id
+            ]
+        for each in taken:
+            each.interruption.interrupt(Reason.CANCELLED, "it was cancelled")
+
+    @_handle.register
     def _(self, message: Stored) -> None:
         self._spool.remove(message.request_id, message.attempt)
 
@@ -162,6 +175,14 @@ class Node:
 
     def _deliver(self, result: Result) -> None:
         self._spool.add(result, self._clock())
+        self._outbox.to_scheduler(
+            Ended(
+                node=self._identity.node,
+                instance=self._identity.instance,
+                request_id=result.request_id,
+                attempt=result.attempt,
+            )
+        )
         self._outbox.to_collector(result)
 
     def _forget(self, taken: _Taken) -> None:
@@ -181,7 +202,10 @@ class Node:
 
     def _state(self) -> NodeState:
         with self._idle:
-            running = tuple(self._taken)
+            running = tuple(
+                (*key, taken.job.package.function_id if isinstance(taken.job, Job) else "")
+                for key, taken in self._taken.items()
+            )
         return replace(
             self._identity,
             running=running,

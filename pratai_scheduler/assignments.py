@@ -4,7 +4,7 @@ from typing import Any
 
 from pratai_common.clock import Clock
 from pratai_common.errors import Reason
-from pratai_common.messages import Build, Job, Message, Package, Result
+from pratai_common.messages import Build, Job, Message, Package, Result, Submitted
 from pratai_common.records import Attempt, Body, Function, Request, Version
 from pratai_common.tokens import TokenKey
 from pratai_scheduler.nodes import Node
@@ -33,8 +33,9 @@ class Assignments:
         attempt: Attempt,
         node: Node,
         body: Body,
+        call: Submitted | None,
     ) -> Message:
-        """Return the job of running a request."""
+        """Return the job of running a request; ``call`` is all there is of one in no store."""
         return Job(
             **self._claim(request, attempt.number, attempt.node, attempt.epoch),
             instance=node.state.instance,
@@ -45,9 +46,12 @@ class Assignments:
             timeout=function.timeout,
             network=function.network,
             isolation=function.isolation,
+            environment=function.environment,
             source=request.source,
+            event=request.event,
             created_at=request.created_at,
             input=body,
+            ticket=None if call is None else self._key.ticket(call),
         )
 
     def lost(self, request: Request, attempt: Attempt) -> Message:

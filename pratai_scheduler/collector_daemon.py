@@ -6,33 +6,11 @@ from pratai_common.channels import Inlet
 from pratai_common.clock import now_ms
 from pratai_common.daemon import Loop, Stop
 from pratai_common.messages import CollectorMessage, Message, MessageDecoder
-from pratai_common.store.base import Store
-from pratai_scheduler.collector import Collector
+from pratai_scheduler.addresses import Addresses
+from pratai_scheduler.collector import Collector, Sends
 from pratai_scheduler.process import Parts, parts
 
 _TICK_SECONDS = 1.0
-_REMEMBER_MS = 1000
-
-
-class NodeAddresses:
-    """Where nodes take messages: from the record of live daemons, never from a message."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._read_at = 0
-        self._addresses: dict[str, str] = {}
-
-    def get(self, node: str) -> str | None:
-        """Return a node's address, as it was at most a second ago."""
-        now = now_ms()
-        if node not in self._addresses or now - self._read_at > _REMEMBER_MS:
-            self._read_at = now
-            self._addresses = {
-                daemon.daemon_id: daemon.address
-                for daemon in self._store.list_daemons()
-                if daemon.address is not None
-            }
-        return self._addresses.get(node)
 
 
 def main() -> int:
@@ -45,10 +23,9 @@ def main() -> int:
 def serve(opened: Parts, stop: Stop) -> None:
     """Settle until SIGTERM."""
     conf, store = opened.conf, opened.store
-    addresses = NodeAddresses(store)
+    addresses = Addresses(store, now_ms)
 
-    def acknowledge(node: str, message: Message) -> None:
-        address = addresses.get(node)
+    def send(address: str | None, message: Message) -> None:
         if address is not None:
             opened.outlets.send(address, message)
 
@@ -56,8 +33,11 @@ def serve(opened: Parts, stop: Stop) -> None:
         store,
         open_archives(conf),
         opened.key,
-        acknowledge,
-        lambda message: opened.outlets.send(conf.sockets.scheduler, message),
+        Sends(
+            to_node=lambda name, message: send(addresses.node(name), message),
+            to_api=lambda daemon_id, message: send(addresses.api(daemon_id), message),
+            to_scheduler=lambda message: send(conf.sockets.scheduler, message),
+        ),
         now_ms,
     )
     inlet = Inlet(opened.context, conf.sockets.collector_bind or conf.sockets.collector)

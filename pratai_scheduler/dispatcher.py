@@ -6,7 +6,7 @@ stands in every job, and after a start only when the nodes have said what they r
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import singledispatchmethod
 
 from msgspec.structs import replace
@@ -15,12 +15,14 @@ from pratai_common import limits
 from pratai_common.clock import Clock
 from pratai_common.errors import Reason
 from pratai_common.messages import (
+    Answer,
     Bye,
+    Cancel,
     Done,
+    Ended,
     FunctionChanged,
     Heartbeat,
     Hello,
-    Message,
     NodeState,
     SchedulerMessage,
     Submitted,
@@ -28,19 +30,21 @@ from pratai_common.messages import (
 from pratai_common.records import Attempt, Daemon, Function, FunctionStatus, Request, Status
 from pratai_common.store.base import Changed, RequestChange, Store
 from pratai_scheduler.assignments import Assignments
+from pratai_scheduler.calls import Calls
 from pratai_scheduler.functions import Functions
 from pratai_scheduler.leadership import Leadership
 from pratai_scheduler.nodes import Nodes
+from pratai_scheduler.running import Running, Sends
 from pratai_scheduler.window import Entry, Window
 
 LOG = logging.getLogger(__name__)
-SendToNode = Callable[[str, Message], bool]
-SendToCollector = Callable[[Message], bool]
 _FRESH_HINT_MS = 1000
+_CALL_GRACE_MS = 5000
+"""A call whose caller waits no longer is held so long: by then the API has recorded it."""
 
 
 class Dispatcher:
-    """See the module. All of its effects go through ``store`` and the two ``send`` functions."""
+    """See the module. All of its effects go through ``store`` and ``sends``."""
 
     def __init__(
         self,
@@ -48,8 +52,7 @@ class Dispatcher:
         assignments: Assignments,
         leadership: Leadership,
         nodes: Nodes,
-        to_node: SendToNode,
-        to_collector: SendToCollector,
+        sends: Sends,
         clock: Clock,
         build_memory: int,
         adopt_ms: int,
@@ -58,13 +61,15 @@ class Dispatcher:
         self._assignments = assignments
         self._leadership = leadership
         self._nodes = nodes
-        self._to_node = to_node
-        self._to_collector = to_collector
+        self._sends = sends
         self._clock = clock
         self._build_memory = build_memory
-        self._adopt_ms = adopt_ms
         self._window = Window(limits.WINDOW_REQUESTS)
         self._functions = Functions(store)
+        self._calls = Calls()
+        self._running = Running(
+            store, assignments, leadership, nodes, self._window, self._calls, sends, adopt_ms
+        )
         self._started_at = clock()
         self._dispatched: list[RequestChange] = []
 
@@ -85,7 +90,8 @@ class Dispatcher:
         self._window.unpark_all()
         if self._leadership.active(now):
             self._sweep(now)
-            self._find_lost(now)
+            for request in self._running.look_after(now):
+                self._answer(request, Reason.NODE_LOST, "the node that ran it was lost")
             self._dispatch()
 
     # Messages
@@ -96,11 +102,25 @@ class Dispatcher:
 
     @_handle.register
     def _(self, message: Submitted) -> None:
+        if not message.recorded:
+            self._admit(message)
+            return
         entry = Entry(message.request, message.input)
         if self._trusted(message.request):
             self._window.add(entry)
         elif not self._window.knows(message.request):
             self._take([message.request])
+
+    @_handle.register
+    def _(self, message: Cancel) -> None:
+        if not self._leadership.active(self._clock()):
+            return  # the wish is recorded: whoever is active finds it
+        if message.request_id is not None:
+            for request in self._store.get_requests([message.request_id]).values():
+                self._running.cancel(request)
+        if message.function_id is not None:
+            for request_id in self._calls.of(message.function_id):
+                self._running.cancel_on_node(request_id)
 
     @_handle.register
     def _(self, message: FunctionChanged) -> None:
@@ -121,8 +141,15 @@ class Dispatcher:
         self._store.remove_daemon("driver", message.node)
 
     @_handle.register
+    def _(self, message: Ended) -> None:
+        job = (message.request_id, message.attempt)
+        self._window.unpark_one(self._nodes.ended(message.node, message.instance, job))
+
+    @_handle.register
     def _(self, message: Done) -> None:
-        self._nodes.done(message.node, message.instance, (message.request_id, message.attempt))
+        job = (message.request_id, message.attempt)
+        self._calls.ended(job)
+        self._window.unpark_one(self._nodes.done(message.node, message.instance, job))
 
     def _trusted(self, request: Request) -> bool:
         """Say whether a hint can be believed unread: it is new, and so is what it tells of.
@@ -139,29 +166,34 @@ class Dispatcher:
         if room:
             self._take(self._store.due_requests(now, room))
         for entry in self._window.expired(now):
-            self._refuse(entry, Reason.EXPIRED, "no node could run it in time")
+            if entry.call is None:
+                self._refuse(entry, Reason.EXPIRED, "no node could run it in time")
+            elif now > entry.request.expires_at + _CALL_GRACE_MS:
+                self._window.forget(entry.request)
 
     def _take(self, found: Iterable[Request]) -> None:
         """Take requests in as they are now: a list may lag, a read by id does not."""
         unknown = [request.request_id for request in found if not self._window.knows(request)]
         for request in self._store.get_requests(unknown).values() if unknown else ():
-            if request.status in (Status.QUEUED, Status.SCHEDULED):
+            if request.status not in (Status.QUEUED, Status.SCHEDULED):
+                continue
+            if request.cancel_requested_at is None:
                 self._window.add(Entry(request, None))
+            else:
+                self._running.cancel(request)
 
-    def _find_lost(self, now: int) -> None:
-        """Report what is said to run on a node that is gone, or that knows nothing of it."""
-        for request in self._store.running_requests(limits.WINDOW_REQUESTS):
-            attempt = request.attempts[-1]
-            if now - max(attempt.started_at, self._leadership.since) < self._adopt_ms:
-                continue
-            if self._nodes.get(attempt.node) is None and self._may_return(attempt, now):
-                continue
-            if not self._nodes.holds(attempt.node, (request.request_id, attempt.number)):
-                self._to_collector(self._assignments.lost(request, attempt))
+    # Synchronous calls
 
-    def _may_return(self, attempt: Attempt, now: int) -> bool:
-        """Say whether a silent node's lease may still run, counted from this scheduler's start."""
-        return now - max(attempt.started_at, self._leadership.since) < self._nodes.lease_ms
+    def _admit(self, call: Submitted) -> None:
+        """Let a call wait for a node; what finds no room here is refused."""
+        if not self._window.add(Entry(call.request, call.input, call)):
+            self._answer(call.request, Reason.THROTTLED, "too many requests wait already")
+
+    def _answer(self, request: Request, reason: Reason, message: str) -> None:
+        """Tell the API process whose caller waits how a call ended that no node ended."""
+        if request.reply_to is not None:
+            answer = Answer(request_id=request.request_id, reason=reason, message=message)
+            self._sends.to_api(request.reply_to, answer)
 
     # Dispatch
 
@@ -179,14 +211,37 @@ class Dispatcher:
         if function is None or function.deleted_at is not None:
             self._refuse(entry, Reason.FUNCTION_DELETED, "the function was deleted")
             return True
-        number = request.version if request.kind == "build" else function.version
-        if number is not None:
-            return self._send(entry, function, number)
-        if function.status is FunctionStatus.ERROR:
-            self._refuse(entry, Reason.IMAGE_BUILD, "no version of the function could be built")
-        else:
+        if request.kind == "build":
+            return self._send(entry, function, request.version or 0)
+        if self._must_wait(entry, function):
             self._window.park(entry)
+        elif function.version is not None and not self._at_limit(function):
+            return self._send(entry, function, function.version)
+        elif function.version is not None:
+            self._throttle(entry)
+        else:
+            self._refuse(entry, Reason.IMAGE_BUILD, "no version of the function could be built")
         return True
+
+    def _must_wait(self, entry: Entry, function: Function) -> bool:
+        """Say whether nothing but time, or a change of the function, lets a request run."""
+        if entry.call is not None and entry.request.expires_at <= self._clock():
+            return True  # not run before the API has recorded it, or never
+        unbuilt = function.version is None and function.status is not FunctionStatus.ERROR
+        return unbuilt or not function.enabled
+
+    def _at_limit(self, function: Function) -> bool:
+        return (
+            function.limit is not None
+            and self._nodes.runs_of(function.function_id) >= function.limit
+        )
+
+    def _throttle(self, entry: Entry) -> None:
+        """Let an asynchronous request wait for the end of another; refuse a synchronous one."""
+        if entry.call is None:
+            self._window.park(entry)
+        else:
+            self._refuse(entry, Reason.THROTTLED, "the function runs as often as its limit allows")
 
     def _send(self, entry: Entry, function: Function, number: int) -> bool:
         request, now = entry.request, self._clock()
@@ -196,15 +251,18 @@ class Dispatcher:
             return True
         memory = self._build_memory if request.kind == "build" else function.memory
         job = (request.request_id, request.attempt + 1)
-        node = self._nodes.place(job, memory, now)
+        owner = "" if request.kind == "build" else function.function_id
+        node = self._nodes.place(job, owner, memory, now)
         if node is None:
-            return False
+            return self._set_aside(entry, memory)
         attempt = Attempt(
             number=job[1], node=node.state.node, epoch=self._leadership.epoch, started_at=now
         )
         version = self._functions.version(function.function_id, number)
         change = RequestChange(request.request_id, _Dispatch(attempt, number))
-        if attempt.number > 1:
+        if entry.call is not None:
+            self._calls.went(job, request, attempt.node, now)
+        elif attempt.number > 1:
             # A repeated attempt is recorded before it runs: no older failure may settle it then.
             self._store.change_requests([change])
         else:
@@ -212,10 +270,21 @@ class Dispatcher:
         if body is None:
             message = self._assignments.build(request, version, attempt, node)
         else:
-            message = self._assignments.run(request, function, version, attempt, node, body)
-        if not self._to_node(node.state.address, message):
+            message = self._assignments.run(
+                request, function, version, attempt, node, body, entry.call
+            )
+        if not self._sends.to_node(node.state.address, message):
             LOG.warning("node %s takes no messages", node.state.node)
         self._window.leave(entry, attempt.number)
+        return True
+
+    def _set_aside(self, entry: Entry, memory: int) -> bool:
+        """Let a request wait for room in its place, but not one that no node has room for: the
+        others would wait behind it.
+        """
+        if not self._nodes.hopeless(memory):
+            return False
+        self._window.park(entry)
         return True
 
     def _record_dispatched(self) -> None:
@@ -227,10 +296,14 @@ class Dispatcher:
     def _refuse(self, entry: Entry, reason: Reason, message: str) -> None:
         """Have the collector, which alone settles, end a request that cannot run.
 
-        It is forgotten here: should the verdict be lost, the sweep finds the request again.
+        It is forgotten here: should the verdict be lost, the sweep finds the request again. The
+        caller of a synchronous call is told at once.
         """
-        self._window.forget(entry)
-        self._to_collector(
+        self._window.forget(entry.request)
+        if entry.call is not None:
+            self._answer(entry.request, reason, message)
+            return
+        self._sends.to_collector(
             self._assignments.refused(entry.request, self._leadership.epoch, reason, message)
         )
 

@@ -7,12 +7,14 @@ from pratai_common.beat import Beat
 from pratai_common.channels import Inlet
 from pratai_common.clock import now_ms
 from pratai_common.daemon import Loop, Stop
-from pratai_common.messages import MessageDecoder, SchedulerMessage
+from pratai_common.messages import Message, MessageDecoder, SchedulerMessage
+from pratai_scheduler.addresses import Addresses
 from pratai_scheduler.assignments import Assignments
 from pratai_scheduler.dispatcher import Dispatcher
 from pratai_scheduler.leadership import Leadership
 from pratai_scheduler.nodes import Nodes
 from pratai_scheduler.process import Parts, parts
+from pratai_scheduler.running import Sends
 
 
 def main() -> int:
@@ -32,14 +34,24 @@ def serve(opened: Parts, stop: Stop) -> None:
         lease_ms=int(options.lease_seconds * 1000),
         settle_ms=int(options.settle_seconds * 1000),
     )
+    addresses = Addresses(store, now_ms)
+
+    def to_api(daemon_id: str, message: Message) -> None:
+        address = addresses.api(daemon_id)
+        if address is not None:
+            opened.outlets.send(address, message)
+
     adopt_ms = int(options.adopt_seconds * 1000)
     dispatcher = Dispatcher(
         store,
         Assignments(opened.key, now_ms),
         leadership,
         Nodes(int(options.node_lease_seconds * 1000), adopt_ms),
-        opened.outlets.send,
-        lambda message: opened.outlets.send(conf.sockets.collector, message),
+        Sends(
+            opened.outlets.send,
+            lambda message: opened.outlets.send(conf.sockets.collector, message),
+            to_api,
+        ),
         now_ms,
         conf.build.memory,
         adopt_ms,

@@ -1,5 +1,6 @@
 """The table of nodes, and the choice among them. Pure: time comes in as an argument."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from pratai_common.messages import NodeState
@@ -10,16 +11,21 @@ Attempted = tuple[str, int]
 
 @dataclass
 class _Reserved:
+    function_id: str
     memory: int
     since: int
 
 
 @dataclass
 class Node:
-    """A node as the scheduler sees it. ``seen_at`` and ``since`` are milliseconds, memory is MB."""
+    """A node as the scheduler sees it. ``seen_at`` and ``since`` are milliseconds, memory is MB.
+
+    ``runs`` counts the runs of each function on all nodes.
+    """
 
     state: NodeState
     seen_at: int
+    runs: Counter[str]
     reserved: dict[Attempted, _Reserved] = field(default_factory=dict)
     reserved_memory: int = 0
 
@@ -33,17 +39,22 @@ class Node:
         """Return the memory that no job has."""
         return self.state.memory - self.reserved_memory
 
-    def reserve(self, job: Attempted, memory: int, now: int) -> None:
+    def reserve(self, job: Attempted, function_id: str, memory: int, now: int) -> None:
         """Give a job its part of the node; one that has a part already gets this one instead."""
         self.release(job)
-        self.reserved[job] = _Reserved(memory, now)
+        self.reserved[job] = _Reserved(function_id, memory, now)
         self.reserved_memory += memory
+        self.runs[function_id] += 1
 
     def release(self, job: Attempted) -> None:
         """Take back what a job had, if it had anything."""
         reserved = self.reserved.pop(job, None)
-        if reserved is not None:
-            self.reserved_memory -= reserved.memory
+        if reserved is None:
+            return
+        self.reserved_memory -= reserved.memory
+        self.runs[reserved.function_id] -= 1
+        if not self.runs[reserved.function_id]:
+            del self.runs[reserved.function_id]
 
 
 class Nodes:
@@ -60,6 +71,11 @@ class Nodes:
         self._nodes: dict[str, Node] = {}
         self._by_open_slots: dict[int, dict[str, Node]] = {}
         self._open_slots: dict[str, int] = {}
+        self._runs: Counter[str] = Counter()
+
+    def runs_of(self, function_id: str) -> int:
+        """Return how many runs of a function are out."""
+        return self._runs[function_id]
 
     def get(self, name: str) -> Node | None:
         """Return a node that is not lost."""
@@ -69,14 +85,18 @@ class Nodes:
         """Take in what a node says of itself; what it runs takes capacity from now on."""
         node = self._nodes.get(state.node)
         if node is None or node.state.instance != state.instance:
-            node = self._nodes[state.node] = Node(state, now)
+            if node is not None:
+                self._forget(node)
+            node = self._nodes[state.node] = Node(state, now, self._runs)
         node.state, node.seen_at = state, now
-        running = set(state.running)
+        running = {
+            (request_id, attempt): function for request_id, attempt, function in state.running
+        }
         for job, reserved in list(node.reserved.items()):
             if job not in running and now - reserved.since > self._adopt_ms:
                 node.release(job)
-        for job in running - node.reserved.keys():
-            node.reserve(job, 0, now)
+        for job in running.keys() - node.reserved.keys():
+            node.reserve(job, running[job], 0, now)
         self._file(node)
 
     def left(self, name: str, instance: str) -> None:
@@ -92,27 +112,51 @@ class Nodes:
             self._forget(node)
         return lost
 
-    def place(self, job: Attempted, memory: int, now: int) -> Node | None:
-        """Give a job to the node with most open slots; ``None`` while none has room."""
+    def place(self, job: Attempted, function_id: str, memory: int, now: int) -> Node | None:
+        """Give a job to the node with most open slots; ``None`` while none has room.
+
+        Builds count as runs of no function: ``function_id`` is empty.
+        """
         for open_slots in sorted(self._by_open_slots, reverse=True):
             for node in self._by_open_slots[open_slots].values():
                 if open_slots and node.free_memory >= memory:
-                    node.reserve(job, memory, now)
+                    node.reserve(job, function_id, memory, now)
                     self._file(node)
                     return node
         return None
 
-    def done(self, name: str, instance: str, job: Attempted) -> None:
-        """Give back what a job took."""
+    def hopeless(self, memory: int) -> bool:
+        """Say whether there are nodes, and none of them could ever have so much memory free."""
+        return bool(self._nodes) and all(
+            node.state.memory < memory for node in self._nodes.values()
+        )
+
+    def ended(self, name: str, instance: str, job: Attempted) -> str:
+        """Count a job as a run no longer; returns the function it was a run of, if it was one."""
+        node = self._nodes.get(name)
+        if node is None or node.state.instance != instance or job not in node.reserved:
+            return ""
+        reserved = node.reserved[job]
+        node.reserve(job, "", reserved.memory, reserved.since)
+        return reserved.function_id
+
+    def done(self, name: str, instance: str, job: Attempted) -> str:
+        """Give back what a job took; returns the function it was still counted as a run of."""
+        function_id = self.ended(name, instance, job)
         node = self._nodes.get(name)
         if node is not None and node.state.instance == instance:
             node.release(job)
             self._file(node)
+        return function_id
 
     def holds(self, name: str, job: Attempted) -> bool:
         """Say whether a node still runs a job or keeps its result."""
         node = self._nodes.get(name)
         return node is not None and (job in node.reserved or job in node.state.spooled)
+
+    def holder(self, job: Attempted) -> Node | None:
+        """Return the node that runs a job or keeps its result."""
+        return next((node for name, node in self._nodes.items() if self.holds(name, job)), None)
 
     def _file(self, node: Node) -> None:
         """Put a node where its open slots say that it belongs, behind those that are there."""
@@ -130,5 +174,7 @@ class Nodes:
                 del self._by_open_slots[former]
 
     def _forget(self, node: Node) -> None:
+        for job in list(node.reserved):
+            node.release(job)
         del self._nodes[node.state.node]
         self._unfile(node.state.node)

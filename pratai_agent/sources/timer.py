@@ -1,8 +1,9 @@
 """Interval timers. Pure: which ticks are due at a given time.
 
-Tick k of a subscription is due at its creation plus k intervals, k from 1 on. A tick is the cause
-of its request, so its id is the same whoever submits it and however often: agents need neither a
-leader nor a memory. After a pause, the latest tick is fired, and those before it are not.
+Tick k of a subscription is due at its start plus k intervals, k from 1 on. The time at which it was
+due is the cause of its request, so its id is the same whoever submits it and however often: agents
+need neither a leader nor a memory. After a pause, the latest tick is fired, and those before it are
+not.
 """
 
 from collections.abc import Iterable
@@ -12,10 +13,11 @@ from pratai_common.records import Subscription
 
 
 class Tick(NamedTuple):
-    """A moment at which a subscription's function must run."""
+    """A moment at which a subscription's function must run; ``due_at`` in milliseconds."""
 
     subscription: Subscription
     number: int
+    due_at: int
 
 
 class Timer:
@@ -29,14 +31,25 @@ class Timer:
         ticks = []
         living = {}
         for subscription in subscriptions:
-            number = (now - subscription.created_at) // subscription.frequency_ms
+            tick = _latest(subscription, now)
             fired = self._fired.get(subscription.subscription_id, 0)
             living[subscription.subscription_id] = fired
-            if number > fired:
-                ticks.append(Tick(subscription, number))
+            if tick is not None and tick.due_at > fired:
+                ticks.append(tick)
         self._fired = living
         return ticks
 
     def fired(self, tick: Tick) -> None:
         """Note that a tick's request is recorded."""
-        self._fired[tick.subscription.subscription_id] = tick.number
+        self._fired[tick.subscription.subscription_id] = tick.due_at
+
+
+def _latest(subscription: Subscription, now: int) -> Tick | None:
+    """Return the tick that came last, ``None`` before the first."""
+    since = subscription.created_at if subscription.since is None else subscription.since
+    if subscription.frequency_ms is None:
+        return None
+    number = (now - since) // subscription.frequency_ms
+    return (
+        Tick(subscription, number, since + number * subscription.frequency_ms) if number else None
+    )

@@ -1,31 +1,76 @@
-"""Every route of the API on one screen; the handlers are in a module a noun."""
+"""Every route of the API on one screen; the handlers are in a module a noun.
 
-from collections.abc import Callable
+A row says where a route is, what handles it, what it takes and what it answers: Flask's rules and
+the OpenAPI document both come from here. What may be refused beside ``refuses`` is in
+``openapi.COMMON_REFUSALS``.
+"""
 
-from flask import Flask, Response
+import msgspec
+from flask import Flask
 
-from pratai_api.routes import cluster, functions, requests, root
+from pratai_api import openapi, schemas, views
+from pratai_api.openapi import Route
+from pratai_api.routes import calls, cluster, functions, requests, root, subscriptions
 
-ROUTES: list[tuple[str, str, Callable[..., Response]]] = [
-    ("GET", "/", root.versions),
-    ("GET", "/healthcheck", root.healthcheck),
-    ("GET", "/v1/status", cluster.status),
-    ("GET", "/v1/cluster", cluster.show),
-    ("GET", "/v1/runtimes", cluster.runtimes),
-    ("GET", "/v1/functions", functions.index),
-    ("POST", "/v1/functions", functions.create),
-    ("GET", "/v1/functions/<function_id>", functions.show),
-    ("POST", "/v1/functions/<function_id>", functions.execute),
-    ("DELETE", "/v1/functions/<function_id>", functions.delete),
-    ("GET", "/v1/functions/<function_id>/versions", functions.versions),
-    ("GET", "/v1/functions/<function_id>/build-log", functions.build_log),
-    ("GET", "/v1/requests", requests.index),
-    ("GET", "/v1/requests/<request_id>", requests.show),
-    ("GET", "/v1/requests/<request_id>/logs", requests.logs),
-]
+_F, _R = "/v1/functions", "/v1/requests"
+_ONE, _SUB = f"{_F}/<function_id>", f"{_F}/<function_id>/subscriptions"
+_KEY = ("Idempotency-Key",)
+_CREATE, _UPDATE = schemas.FunctionCreate, schemas.FunctionUpdate
+_UPLOAD = schemas.Upload(_CREATE, True)
+_REUPLOAD = schemas.Upload(_UPDATE, False)
+_CALLED = {200: object, 202: views.Accepted}
+_CALL_REFUSALS = (400, 404, 409, 413, 422, 429, 502)
+
+ROUTES = [
+    Route("GET", "/", root.versions, {200: views.InterfaceVersions}),
+    Route("GET", "/healthcheck", root.healthcheck, {200: str}),
+    Route("GET", "/v1/openapi.json", openapi.serve, {200: object}),
+    Route("GET", "/v1/status", cluster.status, {200: views.Components}),
+    Route("GET", "/v1/cluster", cluster.show, {200: views.Daemons}),
+    Route("GET", "/v1/runtimes", cluster.runtimes, {200: views.Runtimes}),
+    Route("GET", "/v1/runtimes/<name>", cluster.runtime, {200: views.Runtime}, refuses=(404,)),
+    Route("GET", _F, functions.index, {200: views.Functions}, query=schemas.FunctionsQuery,
+          refuses=(400,)),
+    Route("POST", _F, functions.create, {201: views.Function}, body=(_UPLOAD,),
+          refuses=(400, 409, 413)),
+    Route("GET", f"{_F}/running", functions.running, {200: views.RunningFunctions}),
+    Route("GET", _ONE, functions.show, {200: views.Function}, refuses=(404,)),
+    Route("PATCH", _ONE, functions.update, {200: views.Function, 202: views.Version},
+          body=(_UPDATE, _REUPLOAD), refuses=(400, 404, 409, 413)),
+    Route("DELETE", _ONE, functions.delete, {204: None}, refuses=(404,)),
+    Route("POST", _ONE, calls.execute, _CALLED, query=schemas.CallQuery, body=(schemas.Call,),
+          headers=_KEY, refuses=_CALL_REFUSALS),
+    Route("POST", f"{_ONE}/stop", functions.stop, {202: views.Stopped}, refuses=(404,)),
+    Route("GET", f"{_ONE}/versions", functions.versions, {200: views.Versions}, refuses=(404,)),
+    Route("GET", f"{_ONE}/build-log", functions.build_log, {200: str}, query=schemas.LogsQuery,
+          refuses=(400, 404)),
+    Route("GET", _SUB, subscriptions.index, {200: views.Subscriptions}, refuses=(404,)),
+    Route("POST", _SUB, subscriptions.create, {201: views.Subscription},
+          body=(schemas.SubscriptionCreate,), refuses=(400, 404, 413)),
+    Route("PATCH", f"{_SUB}/<subscription_id>", subscriptions.update, {200: views.Subscription},
+          body=(schemas.SubscriptionUpdate,), refuses=(400, 404, 413)),
+    Route("DELETE", f"{_SUB}/<subscription_id>", subscriptions.delete, {204: None},
+          refuses=(404,)),
+    Route("GET", "/v1/hooks/<token>", calls.receive, _CALLED, query=schemas.CallQuery,
+          headers=_KEY, refuses=(*_CALL_REFUSALS, 431)),
+    Route("POST", "/v1/hooks/<token>", calls.receive, _CALLED, query=schemas.CallQuery,
+          body=(schemas.Anything(),), headers=_KEY, refuses=(*_CALL_REFUSALS, 431)),
+    Route("GET", _R, requests.index, {200: views.Requests}, query=schemas.RequestsQuery,
+          refuses=(400,)),
+    Route("GET", f"{_R}/<request_id>", requests.show, {200: views.Request},
+          query=schemas.RequestQuery, refuses=(400, 404)),
+    Route("DELETE", f"{_R}/<request_id>", requests.cancel, {202: views.Request},
+          refuses=(404, 409)),
+    Route("GET", f"{_R}/<request_id>/logs", requests.logs_of, {200: str},
+          query=schemas.LogsQuery, refuses=(400, 404)),
+    Route("POST", f"{_R}/<request_id>/replay", requests.replay, {202: views.Accepted},
+          headers=_KEY, refuses=(400, 404, 409, 422)),
+]  # fmt: skip
 
 
 def register(app: Flask) -> None:
-    """Add every route to an application."""
-    for method, rule, handler in ROUTES:
-        app.add_url_rule(rule, f"{method} {rule}", handler, methods=[method])
+    """Add every route to an application, and the document that describes them all."""
+    app.extensions[openapi.EXTENSION] = msgspec.json.encode(openapi.document(ROUTES))
+    for route in ROUTES:
+        name = f"{route.method} {route.path}"
+        app.add_url_rule(route.path, name, route.handler, methods=[route.method])

@@ -4,6 +4,7 @@ from flask import Response
 
 from pratai_api import views
 from pratai_api.answers import json_answer
+from pratai_api.errors import ApiError
 from pratai_api.services import services
 from pratai_common.beat import alive
 from pratai_common.records import Daemon
@@ -14,31 +15,40 @@ COMPONENTS = ("api", "agent", "scheduler", "collector", "driver")
 def status() -> Response:
     """Answer which components run: at least one daemon of each, and the store by answering."""
     running = {daemon.daemon_type for daemon in _living()}
-    return json_answer(
-        {
-            "components": {
-                name: "running" if name in running else "not running" for name in COMPONENTS
-            }
-        }
-    )
+    components = {name: "running" if name in running else "not running" for name in COMPONENTS}
+    return json_answer(views.Components(components=components))
 
 
 def show() -> Response:
     """Answer all daemons."""
     now = services().clock()
     daemons = services().store.list_daemons()
-    return json_answer({"daemons": [views.daemon(each, alive(each, now)) for each in daemons]})
+    shown = [views.daemon(each, alive(each, now)) for each in daemons]
+    return json_answer(views.Daemons(daemons=shown, next=None))
 
 
 def runtimes() -> Response:
     """Answer the runtimes that functions may use, and on how many living nodes each is ready."""
-    nodes = [daemon for daemon in _living() if daemon.daemon_type == "driver"]
-    answer = []
-    for name in services().runtimes:
-        images = sorted({node.runtimes[name] for node in nodes if name in node.runtimes})
-        ready = sum(1 for node in nodes if name in node.runtimes)
-        answer.append({"name": name, "image": images[0] if images else None, "nodes": ready})
-    return json_answer({"runtimes": answer})
+    nodes = _nodes()
+    shown = [_runtime(name, nodes) for name in services().runtimes]
+    return json_answer(views.Runtimes(runtimes=shown, next=None))
+
+
+def runtime(name: str) -> Response:
+    """Answer one runtime."""
+    if name not in services().runtimes:
+        raise ApiError(404, "runtime_not_found", f"there is no runtime {name}")
+    return json_answer(_runtime(name, _nodes()))
+
+
+def _runtime(name: str, nodes: list[Daemon]) -> views.Runtime:
+    images = sorted({node.runtimes[name] for node in nodes if name in node.runtimes})
+    ready = sum(1 for node in nodes if name in node.runtimes)
+    return views.Runtime(name=name, image=images[0] if images else None, nodes=ready)
+
+
+def _nodes() -> list[Daemon]:
+    return [daemon for daemon in _living() if daemon.daemon_type == "driver"]
 
 
 def _living() -> list[Daemon]:

@@ -1,141 +1,145 @@
-"""Functions: their code, their builds, and calling them."""
+"""Functions: what they are, and what may change of them."""
 
-import hashlib
+import secrets
 import uuid
 from typing import Any
 
 import msgspec
 from flask import Response, request
+from msgspec import UNSET
 from msgspec.structs import replace
 
-from pratai_api import caller, schemas, views
-from pratai_api.answers import json_answer, log_answer, page_answer
-from pratai_api.arguments import decode, json_body, query
+from pratai_api import caller, cancelling, finding, logs, schemas, subscribing, uploads, views
+from pratai_api.answers import json_answer, next_marker
+from pratai_api.arguments import json_body, query
 from pratai_api.errors import ApiError
 from pratai_api.services import services
-from pratai_common import limits, package
-from pratai_common.errors import NameTakenError, PackageError
-from pratai_common.messages import FunctionChanged
-from pratai_common.records import Function, FunctionStatus, Subscription, Version
-from pratai_common.store.base import Page
-from pratai_common.submit import Cause, request_id
+from pratai_common import limits
+from pratai_common.errors import NameTakenError
+from pratai_common.messages import Cancel, FunctionChanged
+from pratai_common.records import Function, FunctionStatus, Request, Status
+from pratai_common.store.base import FunctionFilter, Page, RequestFilter
 
-_FORM_BYTES = limits.MIB
-_MAX_KEY = 255
-_MINUTE_MS = 60_000
+_TOKEN_BYTES = 32
+_NOT_SETTINGS = ("version", "rotate_endpoint")
 
 
 def index() -> Response:
-    """Answer the project's functions, newest first."""
+    """Answer the project's functions, newest first unless asked otherwise."""
     asked = query(schemas.FunctionsQuery)
-    page = Page(asked.limit, asked.marker)
-    found = services().store.list_functions(caller.current().project_id, asked.name, page)
-    return page_answer(
-        "functions", [views.function(each) for each in found], asked.limit, "function_id"
+    sort, direction = asked.sort.split(":")
+    page = Page(asked.limit, asked.marker, sort, direction == "desc")  # type: ignore[arg-type]  # a Literal by its shape
+    status = FunctionStatus(asked.status) if asked.status else None
+    which = FunctionFilter(asked.name, status, asked.type, asked.event, asked.runtime)
+    found = services().store.list_functions(caller.current().project_id, which, page)
+    following = next_marker(found, asked.limit, "function_id")
+    return json_answer(
+        views.Functions(functions=[views.function(each) for each in found], next=following)
     )
 
 
 def create() -> Response:
     """Take a new function in and submit the build of its first version."""
-    request.max_content_length = limits.MAX_ZIP_BYTES + _FORM_BYTES
-    metadata = _metadata()
-    content = _zip()
+    uploads.open_form()
+    metadata = uploads.metadata(schemas.FunctionCreate)
+    if metadata is None:
+        raise ApiError(400, "invalid", "the form has no metadata")
+    if metadata.runtime not in services().runtimes:
+        raise ApiError(400, "unknown_runtime", f"there is no runtime {metadata.runtime}")
+    if (metadata.event == "timer") != (metadata.frequency is not None):
+        raise ApiError(400, "invalid", "event timer and frequency go together")
+    content = uploads.zip_content()
     function = _new_function(metadata)
-    version = _new_version(function, content)
-    services().store.create_version(version)
+    _check(function)
+    version = uploads.first_version(function, content)
     try:
         services().store.create_function(function)
     except NameTakenError:
-        message = f"a function named {function.name} exists"
-        raise ApiError(409, "name_taken", message) from None
-    _subscribe(function, metadata)
+        raise _taken(function.name) from None
+    subscribing.add(function, function.event, metadata.frequency)
     services().submitter.build(version, function.user_id)
     return json_answer(views.function(function), 201)
 
 
 def show(function_id: str) -> Response:
     """Answer one function."""
-    return json_answer(views.function(_find(function_id)))
+    return json_answer(views.function(finding.function(function_id)))
+
+
+def update(function_id: str) -> Response:
+    """Change settings, roll back to a version that was built, or take a new version in."""
+    function = finding.function(function_id)
+    if request.mimetype != "multipart/form-data":
+        changed = _changed(function, json_body(schemas.FunctionUpdate))
+        return json_answer(views.function(changed))
+    uploads.open_form()
+    settings = uploads.metadata(schemas.FunctionUpdate) or schemas.FunctionUpdate()
+    if settings.version is not UNSET:
+        raise ApiError(400, "invalid", "a form with a new zip cannot roll back to a version")
+    content = uploads.zip_content()
+    function = _changed(function, settings)
+    version = uploads.next_version(function, content)
+    services().submitter.build(version, caller.current().user_id)
+    _tell_scheduler(function_id)
+    return json_answer(views.version(version), 202)
 
 
 def delete(function_id: str) -> Response:
     """Delete a function: what waits is cancelled, its records stay."""
-    _find(function_id)
+    finding.function(function_id)
     now = services().clock()
     services().store.change_function(
         function_id, lambda old: None if old.deleted_at else replace(old, deleted_at=now)
     )
-    services().send(FunctionChanged(function_id=function_id))
+    _tell_scheduler(function_id)
     return Response(status=204)
 
 
-def execute(function_id: str) -> Response:
-    """Record a request that runs the function, and answer its id."""
-    function = _find(function_id)
-    event = json_body(schemas.Event)
-    if event.payload is msgspec.UNSET:
-        raise ApiError(400, "invalid", 'the body has no payload: send {"payload": ...}')
-    if function.version is None and function.status is FunctionStatus.ERROR:
-        message = f"no version of the function could be built: {function.build_error}"
-        raise ApiError(409, "image_build", message)
-    payload = bytes(event.payload)
-    created = services().submitter.run(function, caller.current().user_id, _cause(), payload)
-    if created.request.input_sha256 != hashlib.sha256(payload).hexdigest():
-        message = "this Idempotency-Key was used with another body"
-        raise ApiError(422, "idempotency_key_reused", message)
-    answer = json_answer({"request_id": created.request.request_id}, 202)
-    answer.headers["X-Pratai-Request-Id"] = created.request.request_id
-    return answer
+def running() -> Response:
+    """Answer the functions that have recorded requests running, and which."""
+    project = caller.current().project_id
+    by_function: dict[str, list[str]] = {}
+    for each in _running_requests(RequestFilter(status=Status.RUNNING)):
+        by_function.setdefault(each.function_id, []).append(each.request_id)
+    found = services().store.get_functions(list(by_function))
+    shown = [
+        views.RunningFunction(
+            function_id=identity, name=found[identity].name, running=len(ids), request_ids=ids
+        )
+        for identity, ids in by_function.items()
+        if identity in found and found[identity].project_id == project
+    ]
+    return json_answer(views.RunningFunctions(functions=shown, next=None))
+
+
+def stop(function_id: str) -> Response:
+    """Cancel a function's running requests; its synchronous calls end too."""
+    function = finding.function(function_id)
+    which = RequestFilter(function_id=function.function_id, status=Status.RUNNING)
+    ids = [each.request_id for each in _running_requests(which)]
+    cancelling.cancel(ids)
+    services().send(Cancel(function_id=function.function_id))
+    return json_answer(views.Stopped(request_ids=ids), 202)
 
 
 def versions(function_id: str) -> Response:
     """Answer the versions of a function, oldest first."""
-    found = services().store.list_versions(_find(function_id).function_id)
-    return json_answer({"versions": [views.version(each) for each in found], "next": None})
+    found = services().store.list_versions(finding.function(function_id).function_id)
+    return json_answer(views.Versions(versions=[views.version(each) for each in found], next=None))
 
 
 def build_log(function_id: str) -> Response:
     """Answer the log of the newest version's build."""
-    function = _find(function_id)
-    newest = services().store.list_versions(function.function_id)[-1]
-    build = services().store.get_requests([newest.build_request_id]).get(newest.build_request_id)
-    chunks = services().store.log_chunks(newest.build_request_id)
-    return log_answer(chunks, build.log_chunks if build else None)
+    function = finding.function(function_id)
+    store = services().store
+    build_id = store.list_versions(function.function_id)[-1].build_request_id
+    follow = query(schemas.LogsQuery).follow
+    return logs.answer(lambda: store.get_requests([build_id]).get(build_id), build_id, follow)
 
 
-def _find(function_id: str) -> Function:
-    """Return a living function of the caller's project; anything else answers 404."""
-    function = services().store.get_functions([function_id]).get(function_id)
-    mine = function is not None and function.project_id == caller.current().project_id
-    if function is None or not mine or function.deleted_at is not None:
-        raise ApiError(404, "function_not_found", f"there is no function {function_id}")
-    return function
-
-
-def _metadata() -> schemas.FunctionCreate:
-    text = request.form.get("metadata")
-    if text is None:
-        raise ApiError(400, "invalid", "the form has no metadata")
-    metadata = decode(text, schemas.FunctionCreate, "metadata")
-    if metadata.name in schemas.RESERVED_NAMES:
-        raise ApiError(400, "invalid", f"{metadata.name} is a reserved name")
-    if metadata.runtime not in services().runtimes:
-        raise ApiError(400, "unknown_runtime", f"there is no runtime {metadata.runtime}")
-    if (metadata.event == "timer") != (metadata.frequency is not None):
-        raise ApiError(400, "invalid", "event timer and frequency go together")
-    return metadata
-
-
-def _zip() -> bytes:
-    file = request.files.get("zip_file")
-    if file is None:
-        raise ApiError(400, "invalid", "the form has no zip_file")
-    content: bytes = file.read()
-    try:
-        package.check(content)
-    except PackageError as error:
-        raise ApiError(400, "invalid_package", str(error)) from error
-    return content
+def _running_requests(which: RequestFilter) -> list[Request]:
+    page = Page(schemas.MAX_PAGE)
+    return services().store.list_requests(caller.current().project_id, which, page)
 
 
 def _new_function(metadata: schemas.FunctionCreate) -> Function:
@@ -148,49 +152,67 @@ def _new_function(metadata: schemas.FunctionCreate) -> Function:
         user_id=who.user_id,
         created_at=now,
         updated_at=now,
+        endpoint_token=_new_token() if metadata.public else None,
         **settings,
     )
 
 
-def _new_version(function: Function, content: bytes) -> Version:
-    """Return the function's first version; its zip is kept before anything names it."""
-    number = 1
-    return Version(
-        function_id=function.function_id,
-        number=number,
-        project_id=function.project_id,
-        runtime=function.runtime,
-        archive_sha256=services().archives.put(content),
-        size=len(content),
-        build_request_id=request_id(
-            function.project_id, function.function_id, Cause("build", str(number))
-        ),
-        created_at=function.created_at,
-    )
-
-
-def _subscribe(function: Function, metadata: schemas.FunctionCreate) -> None:
-    if metadata.frequency is None:
-        return
-    services().store.create_subscription(
-        Subscription(
-            subscription_id=str(uuid.uuid4()),
-            function_id=function.function_id,
-            project_id=function.project_id,
-            user_id=function.user_id,
-            kind="timer",
-            frequency_ms=round(metadata.frequency * _MINUTE_MS),
-            created_at=function.created_at,
+def _changed(function: Function, settings: schemas.FunctionUpdate) -> Function:
+    """Return the function with these settings, which are stored by then; raises ApiError."""
+    given = msgspec.structs.asdict(settings)
+    values = {
+        name: value
+        for name, value in given.items()
+        if value is not UNSET and name not in _NOT_SETTINGS
+    }
+    if settings.version is not UNSET:
+        _require_built(function, settings.version)
+        values.update(version=settings.version, status=FunctionStatus.ACTIVE, build_error=None)
+    becomes_public = settings.public is True and function.endpoint_token is None
+    if settings.rotate_endpoint or becomes_public:
+        values["endpoint_token"] = _new_token()
+    if not values:
+        return function
+    _check(replace(function, **values))
+    values["updated_at"] = services().clock()
+    try:
+        services().store.change_function(
+            function.function_id, lambda old: None if old.deleted_at else replace(old, **values)
         )
-    )
+    except NameTakenError:
+        raise _taken(values["name"]) from None
+    _tell_scheduler(function.function_id)
+    return finding.function(function.function_id)
 
 
-def _cause() -> Cause:
-    """Return what makes this call the same as another: its Idempotency-Key, or nothing."""
-    key = request.headers.get("Idempotency-Key")
-    if key is None:
-        return Cause("http", f"call:{uuid.uuid4().hex}")
-    if not key or len(key) > _MAX_KEY:
-        message = f"Idempotency-Key must have 1 to {_MAX_KEY} characters"
+def _check(function: Function) -> None:
+    """Refuse settings that do not go together, or are too much together."""
+    if function.name in schemas.RESERVED_NAMES:
+        raise ApiError(400, "invalid", f"{function.name} is a reserved name")
+    if function.type == "wait_for_response" and function.event != "webhook":
+        raise ApiError(400, "invalid", "type wait_for_response goes with event webhook only")
+    size = sum(len(f"{name}={value}".encode()) for name, value in function.environment.items())
+    if size > limits.MAX_ENVIRONMENT_BYTES:
+        message = f"the environment has {size} bytes, {limits.MAX_ENVIRONMENT_BYTES} are allowed"
         raise ApiError(400, "invalid", message)
-    return Cause("http", f"key:{key}")
+
+
+def _require_built(function: Function, number: int) -> None:
+    found = {each.number: each for each in services().store.list_versions(function.function_id)}
+    if number not in found:
+        raise ApiError(404, "version_not_found", f"the function has no version {number}")
+    if found[number].status is not FunctionStatus.ACTIVE:
+        message = f"version {number} is {found[number].status.value}: only a built one can serve"
+        raise ApiError(409, "version_not_built", message)
+
+
+def _taken(name: str) -> ApiError:
+    return ApiError(409, "name_taken", f"a function named {name} exists")
+
+
+def _new_token() -> str:
+    return secrets.token_urlsafe(_TOKEN_BYTES)
+
+
+def _tell_scheduler(function_id: str) -> None:
+    services().send(FunctionChanged(function_id=function_id))

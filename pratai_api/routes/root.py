@@ -2,13 +2,20 @@
 
 from flask import Response
 
+from pratai_api import views
 from pratai_api.answers import json_answer
 
 
 def versions() -> Response:
     """Answer which versions of the interface there are."""
-    version = {"id": "v1", "status": "CURRENT", "min_version": "1.0", "max_version": "1.0"}
-    return json_answer({"versions": [{**version, "links": [{"rel": "self", "href": "/v1/"}]}]})
+    version = views.InterfaceVersion(
+        id="v1",
+        status="CURRENT",
+        min_version="1.0",
+        max_version="1.0",
+        links=[views.Link(rel="self", href="/v1/")],
+    )
+    return json_answer(views.InterfaceVersions(versions=[version]))
 
 
 def healthcheck() -> Response:

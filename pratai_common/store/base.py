@@ -10,7 +10,7 @@ kept, so one party's decision never overwrites another's that it has not seen.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from oslo_config import cfg
 from stevedore import driver
@@ -19,6 +19,7 @@ from pratai_common.records import (
     Body,
     Daemon,
     Function,
+    FunctionStatus,
     LogChunk,
     Request,
     Status,
@@ -28,10 +29,11 @@ from pratai_common.records import (
 
 
 class NewRequest(NamedTuple):
-    """A request to create, with what came in."""
+    """A request to create, with what came in, and its result where it has ended already."""
 
     request: Request
     input: Body | None
+    result: Body | None = None
 
 
 class Created(NamedTuple):
@@ -56,10 +58,24 @@ class RequestChange(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Which part of a list: up to ``limit`` records older than the one named ``marker``."""
+    """Which part of a list: up to ``limit`` records behind the one named ``marker``, newest
+    first unless said otherwise. Requests have no ``name`` to sort by.
+    """
 
     limit: int
     marker: str | None = None
+    sort: Literal["created_at", "name"] = "created_at"
+    descending: bool = True
+
+
+class FunctionFilter(NamedTuple):
+    """Which functions a list holds; ``None`` lets all pass."""
+
+    name: str | None = None
+    status: FunctionStatus | None = None
+    type: str | None = None
+    event: str | None = None
+    runtime: str | None = None
 
 
 class RequestFilter(NamedTuple):
@@ -67,6 +83,15 @@ class RequestFilter(NamedTuple):
 
     function_id: str | None = None
     status: Status | None = None
+    source: str | None = None
+    dead: bool | None = None
+
+
+class Position(NamedTuple):
+    """Where in a request's logs a reader is."""
+
+    attempt: int
+    seq: int
 
 
 class Lease(NamedTuple):
@@ -101,14 +126,21 @@ class Store(ABC):
         """Return those of the functions that exist, deleted ones included, by id."""
 
     @abstractmethod
-    def list_functions(self, project_id: str, name: str | None, page: Page) -> list[Function]:
-        """Return living functions, newest first."""
+    def list_functions(self, project_id: str, which: FunctionFilter, page: Page) -> list[Function]:
+        """Return living functions in the page's order."""
+
+    @abstractmethod
+    def function_of_endpoint(self, token: str) -> Function | None:
+        """Return the living function whose ``endpoint_token`` this is."""
 
     @abstractmethod
     def change_function(
         self, function_id: str, apply: Callable[[Function], Function | None]
     ) -> Function | None:
-        """Change a function; returns it as it is afterwards, ``None`` if it does not exist."""
+        """Change a function; returns it as it is afterwards, ``None`` if it does not exist.
+
+        Raises NameTakenError where the change gives it the name of another living function.
+        """
 
     @abstractmethod
     def create_version(self, version: Version) -> bool:
@@ -134,7 +166,7 @@ class Store(ABC):
 
     @abstractmethod
     def list_requests(self, project_id: str, which: RequestFilter, page: Page) -> list[Request]:
-        """Return requests of kind ``run``, newest first."""
+        """Return requests of kind ``run`` in the page's order."""
 
     @abstractmethod
     def due_requests(self, now: int, limit: int) -> list[Request]:
@@ -164,8 +196,8 @@ class Store(ABC):
         """Add pieces of logs; one that is there already stays as it is."""
 
     @abstractmethod
-    def log_chunks(self, request_id: str) -> list[LogChunk]:
-        """Return the pieces of a request's logs by attempt and number."""
+    def log_chunks(self, request_id: str, after: Position | None = None) -> list[LogChunk]:
+        """Return the pieces of a request's logs by attempt and number, all or those behind one."""
 
     @abstractmethod
     def create_subscription(self, subscription: Subscription) -> None:
@@ -173,7 +205,23 @@ class Store(ABC):
 
     @abstractmethod
     def list_subscriptions(self, kind: str) -> list[Subscription]:
-        """Return the enabled subscriptions of a kind whose functions live, of all projects."""
+        """Return the enabled subscriptions of a kind whose functions live and are enabled, of all
+        projects.
+        """
+
+    @abstractmethod
+    def subscriptions_of(self, function_id: str) -> list[Subscription]:
+        """Return a function's subscriptions, oldest first."""
+
+    @abstractmethod
+    def change_subscription(
+        self, subscription_id: str, apply: Callable[[Subscription], Subscription | None]
+    ) -> Subscription | None:
+        """Change a subscription; returns it as it is afterwards, if it exists."""
+
+    @abstractmethod
+    def delete_subscription(self, subscription_id: str) -> None:
+        """Remove a subscription; one that is not there is no error."""
 
     @abstractmethod
     def put_daemon(self, daemon: Daemon) -> None:

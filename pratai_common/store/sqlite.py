@@ -10,14 +10,14 @@ from typing import Any, TypeVar
 
 import msgspec
 from oslo_config import cfg
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select, tuple_
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import update as sql_update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError
 
 from pratai_common import conf as configuration
-from pratai_common.errors import NameTakenError, StoreUnavailableError
+from pratai_common.errors import StoreUnavailableError
 from pratai_common.records import (
     Body,
     Daemon,
@@ -33,9 +33,11 @@ from pratai_common.store import sqlite_rows as rows
 from pratai_common.store import sqlite_schema as schema
 from pratai_common.store.base import (
     Created,
+    FunctionFilter,
     Lease,
     NewRequest,
     Page,
+    Position,
     RequestChange,
     RequestFilter,
     Store,
@@ -77,16 +79,9 @@ class SQLiteStore(Store):
         """See Store."""
 
         def work(connection: Connection) -> None:
-            taken = connection.execute(
-                select(schema.functions.c.function_id).where(
-                    schema.functions.c.project_id == function.project_id,
-                    schema.functions.c.name == function.name,
-                    schema.functions.c.deleted.is_(False),
-                )
-            ).first()
-            if taken:
-                raise NameTakenError(function.name)
+            rows.require_free_name(connection, function)
             connection.execute(insert(schema.functions).values(schema.function_row(function)))
+            rows.put_endpoint(connection, function)
 
         self._writer.run(work)
 
@@ -96,14 +91,15 @@ class SQLiteStore(Store):
         query = select(table.c.doc).where(table.c.function_id.in_(function_ids))
         return {record.function_id: record for record in self._records(query, Function)}
 
-    def list_functions(self, project_id: str, name: str | None, page: Page) -> list[Function]:
+    def list_functions(self, project_id: str, which: FunctionFilter, page: Page) -> list[Function]:
         """See Store."""
         table = schema.functions
         query = select(table.c.doc).where(
             table.c.project_id == project_id, table.c.deleted.is_(False)
         )
-        if name is not None:
-            query = query.where(table.c.name == name)
+        for name, value in which._asdict().items():
+            if value is not None:
+                query = query.where(rows.field(table, name) == value)
         return self._records(rows.paged(query, table, table.c.function_id, page), Function)
 
     def change_function(
@@ -111,16 +107,26 @@ class SQLiteStore(Store):
     ) -> Function | None:
         """See Store."""
         table = schema.functions
-        return self._writer.run(
-            lambda connection: rows.change(
-                connection,
-                table,
-                table.c.function_id == function_id,
-                Function,
-                apply,
-                schema.function_row,
-            )
+        where = table.c.function_id == function_id
+
+        def work(connection: Connection) -> Function | None:
+            after = rows.change(connection, table, where, Function, apply, schema.function_row)
+            if after is not None and after.deleted_at is None:
+                rows.require_free_name(connection, after)
+                rows.put_endpoint(connection, after)
+            return after
+
+        return self._writer.run(work)
+
+    def function_of_endpoint(self, token: str) -> Function | None:
+        """See Store."""
+        table = schema.functions
+        query = (
+            select(table.c.doc)
+            .join(schema.endpoints, schema.endpoints.c.function_id == table.c.function_id)
+            .where(schema.endpoints.c.token == token, table.c.deleted.is_(False))
         )
+        return next(iter(self._records(query, Function)), None)
 
     def create_version(self, version: Version) -> bool:
         """See Store."""
@@ -169,6 +175,10 @@ class SQLiteStore(Store):
             query = query.where(table.c.function_id == which.function_id)
         if which.status is not None:
             query = query.where(table.c.status == which.status.value)
+        if which.source is not None:
+            query = query.where(rows.field(table, "source") == which.source)
+        if which.dead is not None:
+            query = query.where(func.coalesce(rows.field(table, "dead"), 0) == which.dead)
         return self._records(rows.paged(query, table, table.c.request_id, page), Request)
 
     def due_requests(self, now: int, limit: int) -> list[Request]:
@@ -225,14 +235,13 @@ class SQLiteStore(Store):
         statement = insert(schema.log_chunks).on_conflict_do_nothing()
         self._writer.run(lambda connection: connection.execute(statement, values))
 
-    def log_chunks(self, request_id: str) -> list[LogChunk]:
+    def log_chunks(self, request_id: str, after: Position | None = None) -> list[LogChunk]:
         """See Store."""
         table = schema.log_chunks
-        query = (
-            select(table)
-            .where(table.c.request_id == request_id)
-            .order_by(table.c.attempt, table.c.seq)
-        )
+        place = (table.c.attempt, table.c.seq)
+        query = select(table).where(table.c.request_id == request_id).order_by(*place)
+        if after is not None:
+            query = query.where(tuple_(*place) > tuple_(*after))
         found = self._read(lambda connection: connection.execute(query).mappings().all())
         return [LogChunk(**row) for row in found]
 
@@ -253,10 +262,36 @@ class SQLiteStore(Store):
                 table.c.kind == kind,
                 table.c.enabled.is_(True),
                 schema.functions.c.deleted.is_(False),
+                func.coalesce(rows.field(schema.functions, "enabled"), 1) == 1,
             )
             .order_by(table.c.subscription_id)
         )
         return self._records(query, Subscription)
+
+    def subscriptions_of(self, function_id: str) -> list[Subscription]:
+        """See Store."""
+        table = schema.subscriptions
+        query = select(table.c.doc).where(table.c.function_id == function_id)
+        found = self._records(query, Subscription)
+        return sorted(found, key=lambda each: (each.created_at, each.subscription_id))
+
+    def change_subscription(
+        self, subscription_id: str, apply: Callable[[Subscription], Subscription | None]
+    ) -> Subscription | None:
+        """See Store."""
+        table = schema.subscriptions
+        where = table.c.subscription_id == subscription_id
+        return self._writer.run(
+            lambda connection: rows.change(
+                connection, table, where, Subscription, apply, schema.subscription_row
+            )
+        )
+
+    def delete_subscription(self, subscription_id: str) -> None:
+        """See Store."""
+        table = schema.subscriptions
+        statement = sql_delete(table).where(table.c.subscription_id == subscription_id)
+        self._writer.run(lambda connection: connection.execute(statement))
 
     # Daemons and leases
 

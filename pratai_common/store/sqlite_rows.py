@@ -6,11 +6,23 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Engine, Table, create_engine, event, select
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Table,
+    Text,
+    cast,
+    create_engine,
+    event,
+    func,
+    select,
+    tuple_,
+)
 from sqlalchemy import update as sql_update
 from sqlalchemy.dialects.sqlite import insert
 
-from pratai_common.records import Body, Record, Request
+from pratai_common.errors import NameTakenError
+from pratai_common.records import Body, Function, Record, Request
 from pratai_common.store import sqlite_schema as schema
 from pratai_common.store.base import Created, NewRequest, Page, RequestChange
 
@@ -36,15 +48,46 @@ def engine(path: Path, begin: str) -> Engine:
 
 
 def paged(query: Any, table: Table, key: Any, page: Page) -> Any:
-    """Order newest first, and start behind the marker."""
+    """Order as the page says, the key deciding between equals, and start behind the marker."""
+    column = table.c[page.sort]
     if page.marker is not None:
-        marked = select(table.c.created_at, key).where(key == page.marker).subquery()
-        older = (table.c.created_at < select(marked.c.created_at).scalar_subquery()) | (
-            (table.c.created_at == select(marked.c.created_at).scalar_subquery())
-            & (key < page.marker)
-        )
-        query = query.where(older)
-    return query.order_by(table.c.created_at.desc(), key.desc()).limit(page.limit)
+        marked = select(column).where(key == page.marker).scalar_subquery()
+        place, its_place = tuple_(column, key), tuple_(marked, page.marker)
+        query = query.where(place < its_place if page.descending else place > its_place)
+    order = (column.desc(), key.desc()) if page.descending else (column, key)
+    return query.order_by(*order).limit(page.limit)
+
+
+def field(table: Table, name: str) -> Any:
+    """Return a field of the records to filter by: its column, or what no index helps to find."""
+    if name in table.c:
+        return table.c[name]
+    return func.json_extract(cast(table.c.doc, Text), f"$.{name}")
+
+
+def require_free_name(connection: Connection, function: Function) -> None:
+    """Raise NameTakenError where another living function of the project has the name."""
+    table = schema.functions
+    taken = select(table.c.function_id).where(
+        table.c.project_id == function.project_id,
+        table.c.name == function.name,
+        table.c.deleted.is_(False),
+        table.c.function_id != function.function_id,
+    )
+    if connection.execute(taken).first():
+        raise NameTakenError(function.name)
+
+
+def put_endpoint(connection: Connection, function: Function) -> None:
+    """Let a function be found by its endpoint's token, and by no former one."""
+    table = schema.endpoints
+    if function.endpoint_token is None:
+        return
+    statement = insert(table).values(
+        function_id=function.function_id, token=function.endpoint_token
+    )
+    update = {"token": function.endpoint_token}
+    connection.execute(statement.on_conflict_do_update(set_=update))
 
 
 def change(
@@ -94,6 +137,8 @@ def create(connection: Connection, new: NewRequest) -> Created:
     if connection.execute(statement).rowcount == 1:
         if new.input is not None:
             put_body(connection, new.request.request_id, "input", new.input)
+        if new.result is not None:
+            put_body(connection, new.request.request_id, "result", new.result)
         return Created(new.request, new=True)
     table = schema.requests
     where = table.c.request_id == new.request.request_id

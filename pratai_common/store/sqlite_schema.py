@@ -32,6 +32,14 @@ functions = Table(
 Index("functions_by_project", functions.c.project_id, functions.c.created_at)
 Index("functions_by_name", functions.c.project_id, functions.c.name)
 
+endpoints = Table(
+    "endpoints",
+    METADATA,
+    Column("function_id", String, primary_key=True),
+    Column("token", String, nullable=False),
+)
+Index("endpoints_by_token", endpoints.c.token, unique=True)
+
 versions = Table(
     "versions",
     METADATA,
@@ -89,6 +97,7 @@ subscriptions = Table(
     Column("doc", LargeBinary, nullable=False),
 )
 Index("subscriptions_by_kind", subscriptions.c.kind, subscriptions.c.enabled)
+Index("subscriptions_by_function", subscriptions.c.function_id)
 
 daemons = Table(
     "daemons",

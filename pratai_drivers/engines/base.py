@@ -6,7 +6,7 @@ threads at once.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,7 +30,8 @@ class RunSpec(NamedTuple):
 
     ``link`` is a folder of the node that the container sees, read-only, as ``/run/pratai``: the
     runner protocol's socket and the pipe for output. ``memory`` is in MB. ``network`` is
-    ``bridge`` (the node's own, with its rules) or ``none``.
+    ``bridge`` (the node's own, with its rules) or ``none``. ``environment`` are variables of the
+    function.
     """
 
     name: str
@@ -39,6 +40,7 @@ class RunSpec(NamedTuple):
     memory: int
     cpus: float
     network: str
+    environment: Mapping[str, str] = {}
 
 
 class BuildSpec(NamedTuple):

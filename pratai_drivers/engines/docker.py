@@ -10,7 +10,7 @@ import io
 import logging
 import tarfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -96,6 +96,7 @@ class DockerEngine(Engine):
         self._local = threading.local()
         self._clients: list[Any] = []
         self._mending = threading.Lock()
+        self._processors = 1.0
         self._labels = {
             INSTALLATION_LABEL: conf.installation,
             NODE_LABEL: conf.driver.name,
@@ -132,7 +133,9 @@ class DockerEngine(Engine):
     def open(self) -> None:
         """See Engine."""
         with engine_errors():
-            _check_limits(self.client.info())
+            info = self.client.info()
+            _check_limits(info)
+            self._processors = float(info["NCPU"])
             self._remove_leftovers()
             self._make_network()
 
@@ -249,7 +252,7 @@ class DockerEngine(Engine):
         return DockerContainer(self, container)
 
     def _started(self, spec: RunSpec, host: dict[str, Any]) -> str:
-        container = self._create(spec.name, spec.image, host)
+        container = self._create(spec.name, spec.image, host, spec.environment)
         try:
             self.client.start(container)
         except BaseException:
@@ -272,7 +275,8 @@ class DockerEngine(Engine):
         return {
             "mem_limit": size,
             "memswap_limit": size,
-            "nano_cpus": int(cpus * 1e9),
+            # Docker refuses more than the host has, where more is simply no limit.
+            "nano_cpus": int(min(cpus, self._processors) * 1e9),
             "pids_limit": pids,
             "cap_drop": ["ALL"],
             "security_opt": ["no-new-privileges"],
@@ -293,13 +297,20 @@ class DockerEngine(Engine):
         finally:
             self.remove_container(container)
 
-    def _create(self, name: str, image: str, host: dict[str, Any]) -> str:
+    def _create(
+        self,
+        name: str,
+        image: str,
+        host: dict[str, Any],
+        environment: Mapping[str, str] | None = None,
+    ) -> str:
         command = host.pop("command", None)
         host_config = self.client.create_host_config(log_config={"Type": "none"}, **host)
         created = self.client.create_container(
             image,
             command=command,
             name=name,
+            environment=dict(environment or {}),
             labels=self._labels,
             host_config=host_config,
             stdin_open=False,

@@ -16,7 +16,6 @@ from pratai_common.errors import NameTakenError
 from pratai_common.records import (
     Body,
     Daemon,
-    Function,
     FunctionStatus,
     LogChunk,
     Request,
@@ -26,6 +25,7 @@ from pratai_common.records import (
 )
 from pratai_common.store.base import (
     Changed,
+    FunctionFilter,
     NewRequest,
     Page,
     RequestChange,
@@ -33,6 +33,7 @@ from pratai_common.store.base import (
     Store,
 )
 from pratai_common.store.sqlite import SQLiteStore
+from tests.records import function, request
 
 Open = Callable[[], Store]
 ALL = Page(1000)
@@ -61,34 +62,6 @@ def store(opened: Open) -> Store:
     return opened()
 
 
-def function(number: int = 1, **values: Any) -> Function:
-    given: dict[str, Any] = {
-        "function_id": f"f{number}",
-        "project_id": "p",
-        "user_id": "u",
-        "name": f"name{number}",
-        "created_at": number,
-        "updated_at": number,
-        **values,
-    }
-    return Function(**given)
-
-
-def request(number: int = 1, **values: Any) -> Request:
-    given: dict[str, Any] = {
-        "request_id": f"r{number:03}",
-        "function_id": "f1",
-        "project_id": "p",
-        "user_id": "u",
-        "source": "http",
-        "created_at": number,
-        "expires_at": 10**6,
-        "next_run_at": number,
-        **values,
-    }
-    return Request(**given)
-
-
 def body(content: bytes | None = b"{}") -> Body:
     return Body(sha256="s", size=2, content=content)
 
@@ -105,13 +78,13 @@ def test_functions(store: Store) -> None:
         store.create_function(function(number))
     store.create_function(function(4, project_id="q"))
     assert store.get_functions(["f1", "none"]) == {"f1": function(1)}
-    assert [each.name for each in store.list_functions("p", None, ALL)] == [
+    assert [each.name for each in store.list_functions("p", FunctionFilter(), ALL)] == [
         "name3",
         "name2",
         "name1",
     ]
-    assert store.list_functions("p", "name2", ALL) == [function(2)]
-    assert store.list_functions("q", "name2", ALL) == []
+    assert store.list_functions("p", FunctionFilter("name2"), ALL) == [function(2)]
+    assert store.list_functions("q", FunctionFilter("name2"), ALL) == []
 
 
 def test_a_name_is_unique_among_the_living_of_a_project(store: Store) -> None:
@@ -121,7 +94,9 @@ def test_a_name_is_unique_among_the_living_of_a_project(store: Store) -> None:
         store.create_function(function(3, name="same"))
     store.change_function("f1", lambda old: replace(old, deleted_at=5))
     store.create_function(function(3, name="same"))
-    assert [each.function_id for each in store.list_functions("p", "same", ALL)] == ["f3"]
+    assert [
+        each.function_id for each in store.list_functions("p", FunctionFilter("same"), ALL)
+    ] == ["f3"]
     assert store.get_functions(["f1"])["f1"].deleted_at == 5
 
 

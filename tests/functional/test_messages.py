@@ -6,24 +6,26 @@ from collections.abc import Iterator
 import pytest
 import zmq
 
-from pratai_common.messages import Bye, Done, LogPiece, Result, Stored, encode
+from pratai_common.messages import PROTOCOL_VERSION, Bye, Done, LogPiece, Result, Stored, encode
 from tests.stack import Stack
 from tests.waiting import until
 
 CLAIM = {"request_id": "r", "attempt": 1, "node": "n", "epoch": 1, "project_id": "p"}
 FORGED = encode(Result(**CLAIM, token=b"0" * 16, started_at=0, finished_at=0))  # type: ignore[arg-type]
 FORGED_LOG = encode(LogPiece(**CLAIM, token=b"", seq=0, content=b"x"))  # type: ignore[arg-type]
+OURS = bytes([PROTOCOL_VERSION])
+NEXT = bytes([PROTOCOL_VERSION + 1])
 GARBAGE = [
     [b""],
     [b"\x00"],
-    [b"\x01"],
-    [b"\x02" + encode(Bye(node="n", instance="i"))[1:]],
+    [OURS],
+    [NEXT + encode(Bye(node="n", instance="i"))[1:]],
     [b"garbage"],
-    [b"\x01\xc1"],
-    [b"\x01\x81\xa4type\xa4Nope"],
-    [b"\x01\x81\xa4type\xa3Bye"],
+    [OURS + b"\xc1"],
+    [OURS + b"\x81\xa4type\xa4Nope"],
+    [OURS + b"\x81\xa4type\xa3Bye"],
     [encode(Bye(node="n", instance="i")), b"second frame"],
-    [b"\x01" + b"\xff" * 100_000],
+    [OURS + b"\xff" * 100_000],
 ]
 INLETS = {
     "scheduler": ("scheduler", [[encode(Stored(request_id="r", attempt=1))]]),

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from pratai_agent.sources.timer import Timer
-from pratai_api.answers import log_answer
+from pratai_api.logs import LogText
 from pratai_common import package
 from pratai_common.clock import iso
 from pratai_common.errors import PackageError
@@ -15,6 +15,7 @@ from pratai_common.records import LogChunk, Subscription
 from pratai_common.submit import Cause, request_id
 from pratai_common.tokens import create_key, load_key
 from tests.packages import zipped
+from tests.records import attempt, request
 from tests.unit.test_node_parts import result
 
 
@@ -144,4 +145,18 @@ def test_a_lost_piece_of_a_log_is_marked() -> None:
         ([chunk(0, "a\n"), chunk(0, "b\n", 2)], 1, "a\n[attempt 2]\nb\n"),
     ]
     for chunks, expected, text in cases:
-        assert log_answer(chunks, expected).get_data(as_text=True) == text
+        attempts = tuple(
+            attempt(number) for number in range(1, len({c.attempt for c in chunks}) + 1)
+        )
+        log, ended = LogText(), request(log_chunks=expected, attempts=attempts)
+        assert (log.add(chunks) + log.end(ended)).decode() == text
+
+
+def test_a_log_is_read_piece_by_piece() -> None:
+    log, ended = LogText(), request(log_chunks=2, attempts=(attempt(),))
+    assert log.add([chunk(0, "a")]) == b"a"
+    assert not log.whole(ended)
+    assert log.add([]) == b""
+    assert log.add([chunk(1, "b")]) == b"b"
+    assert log.whole(ended)
+    assert log.end(ended) == b""

@@ -36,9 +36,11 @@ from pratai_common.store.sqlite import SQLiteStore
 from pratai_common.tokens import create_key, load_key
 from pratai_scheduler.assignments import Assignments
 from pratai_scheduler.collector import Collector
+from pratai_scheduler.collector import Sends as CollectorSends
 from pratai_scheduler.dispatcher import Dispatcher
 from pratai_scheduler.leadership import Leadership
 from pratai_scheduler.nodes import Nodes
+from pratai_scheduler.running import Sends
 
 
 class Away(SQLiteStore):
@@ -64,12 +66,16 @@ class World:
         self.to_nodes: list[Any] = []
         self.to_collector: list[Any] = []
         self.acknowledged: list[Message] = []
+        self.answers: list[Any] = []
         self.collector = Collector(
             self.store,
             FilesystemArchives(folder / "archives"),
             self.key,
-            lambda _node, message: self.acknowledged.append(message),
-            lambda _message: None,
+            CollectorSends(
+                to_node=lambda _node, message: self.acknowledged.append(message),
+                to_api=lambda _name, message: self.answers.append(message),
+                to_scheduler=lambda _message: None,
+            ),
             lambda: self.now,
         )
         self.restart()
@@ -83,8 +89,11 @@ class World:
             Assignments(self.key, lambda: self.now),
             leadership,
             Nodes(lease_ms=10_000, adopt_ms=5_000),
-            self._to_node,
-            self._to_collector,
+            Sends(
+                self._to_node,
+                self._to_collector,
+                lambda _name, message: self.answers.append(message),
+            ),
             lambda: self.now,
             1024,
             5_000,
@@ -293,9 +302,9 @@ def test_a_new_scheduler_adopts_what_runs(world: World) -> None:
     world.request()
     world.pass_time(1000)
     world.restart()
-    world.heartbeat(running=(("r", 1),))
+    world.heartbeat(running=(("r", 1, "f"),))
     for _ in range(20):
-        world.heartbeat(running=(("r", 1),))
+        world.heartbeat(running=(("r", 1, "f"),))
         world.pass_time(1000)
     assert world.to_collector == []
     assert len(world.to_nodes) == 1

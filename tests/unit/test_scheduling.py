@@ -49,19 +49,19 @@ def entry(request_id: str, **values: Any) -> Entry:
 def test_a_node_takes_what_it_has_slots_and_memory_for() -> None:
     table = nodes()
     table.saw(state(), 0)
-    assert table.place(("a", 1), 128, 0) is not None
-    assert table.place(("b", 1), 256, 0) is None
-    assert table.place(("b", 1), 128, 0) is not None
-    assert table.place(("c", 1), 1, 0) is None
+    assert table.place(("a", 1), "f", 128, 0) is not None
+    assert table.place(("b", 1), "f", 256, 0) is None
+    assert table.place(("b", 1), "f", 128, 0) is not None
+    assert table.place(("c", 1), "f", 1, 0) is None
     table.done("n", "i", ("a", 1))
-    assert table.place(("c", 1), 128, 0) is not None
+    assert table.place(("c", 1), "f", 128, 0) is not None
 
 
 def test_the_emptiest_node_is_chosen() -> None:
     table = nodes()
     table.saw(state("one"), 0)
     table.saw(state("two"), 0)
-    chosen = [table.place((name, 1), 1, 0) for name in "abcd"]
+    chosen = [table.place((name, 1), "f", 1, 0) for name in "abcd"]
     assert sorted(node.state.node for node in chosen if node) == ["one", "one", "two", "two"]
     assert {node.state.node for node in chosen[:2] if node} == {"one", "two"}
 
@@ -85,7 +85,7 @@ def test_no_node_is_given_more_than_it_has(operations: list[tuple[str, int, int]
         if kind == "place":
             fitting = [n for n in known.values() if n and n.open_slots and n.free_memory >= value]
             most = max((node.open_slots for node in fitting), default=0)
-            chosen = table.place((f"r{index}", 1), value, 0)
+            chosen = table.place((f"r{index}", 1), "f", value, 0)
             assert (chosen is None) == (not fitting)
             assert chosen is None or chosen.open_slots == most - 1
         elif kind == "done":
@@ -103,7 +103,7 @@ def test_no_node_is_given_more_than_it_has(operations: list[tuple[str, int, int]
 def test_a_draining_node_takes_nothing() -> None:
     table = nodes()
     table.saw(state(draining=True), 0)
-    assert table.place(("a", 1), 1, 0) is None
+    assert table.place(("a", 1), "f", 1, 0) is None
 
 
 def test_a_silent_node_is_lost_after_its_lease() -> None:
@@ -116,20 +116,20 @@ def test_a_silent_node_is_lost_after_its_lease() -> None:
 
 def test_what_a_node_runs_is_adopted_and_a_job_that_never_arrived_is_let_go() -> None:
     table = nodes()
-    table.saw(state(running=(("old", 1),)), 0)
+    table.saw(state(running=(("old", 1, "f"),)), 0)
     assert table.holds("n", ("old", 1))
-    assert table.place(("new", 1), 128, 0) is not None
-    assert table.place(("more", 1), 128, 0) is None
-    table.saw(state(running=(("old", 1),)), 4_000)
+    assert table.place(("new", 1), "f", 128, 0) is not None
+    assert table.place(("more", 1), "f", 128, 0) is None
+    table.saw(state(running=(("old", 1, "f"),)), 4_000)
     assert table.holds("n", ("new", 1))
-    table.saw(state(running=(("old", 1),)), 5_001)
+    table.saw(state(running=(("old", 1, "f"),)), 5_001)
     assert not table.holds("n", ("new", 1))
 
 
 def test_a_new_instance_starts_empty() -> None:
     table = nodes()
     table.saw(state(), 0)
-    table.place(("a", 1), 128, 0)
+    table.place(("a", 1), "f", 128, 0)
     table.saw(state(instance="j", spooled=(("b", 1),)), 1)
     assert not table.holds("n", ("a", 1))
     assert table.holds("n", ("b", 1))
@@ -192,5 +192,6 @@ def test_a_request_expires() -> None:
     assert window.expired(999) == []
     expired = window.expired(1000)
     assert [each.request.request_id for each in expired] == ["a"]
-    window.forget(expired[0])
+    assert window.forget(expired[0].request)
+    assert not window.forget(expired[0].request)
     assert not window.knows(entry("a").request)

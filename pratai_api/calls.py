@@ -1,0 +1,166 @@
+"""Runs a function for a caller: recorded and answered with an id, or waited for.
+
+An asynchronous event is recorded before it is answered. A synchronous call is recorded by the
+collector, behind its answer; with an Idempotency-Key it is recorded first like any other. A wait
+that ends early is answered with the id, and by then the request is recorded.
+"""
+
+import hashlib
+import time
+import uuid
+
+from flask import Response, request
+from msgspec.structs import replace
+
+from pratai_api import views
+from pratai_api.answers import json_answer
+from pratai_api.errors import ApiError
+from pratai_api.services import services
+from pratai_common import limits
+from pratai_common.errors import Reason
+from pratai_common.messages import Answer
+from pratai_common.records import Body, Function, FunctionStatus, Request
+from pratai_common.store.base import Changed, Created, RequestChange
+from pratai_common.submit import Cause, Event, request_id
+
+MAX_KEY = 255
+_LOOK_SECONDS = 0.5
+"""How often a recorded request is looked at while its caller waits: a second caller with the same
+Idempotency-Key may wait at another API process than the one that is answered."""
+
+
+def cause(kind: str) -> Cause:
+    """Return what makes this HTTP request the same as another: its Idempotency-Key, or nothing.
+
+    Raises ApiError for a key that is empty or too long.
+    """
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return Cause(kind, f"call:{uuid.uuid4().hex}")
+    if not key or len(key) > MAX_KEY:
+        message = f"Idempotency-Key must have 1 to {MAX_KEY} characters"
+        raise ApiError(400, "invalid", message)
+    return Cause(kind, f"key:{key}")
+
+
+def perform(event: Event, wait: float | None) -> Response:
+    """Do what the function's type says; ``wait`` is how many seconds the caller would wait.
+
+    Raises ApiError for a function that cannot be called, one that failed (502), and a platform
+    that could not run it (503).
+    """
+    function = event.function
+    _require_callable(function)
+    synchronous = function.type == "wait_for_response"
+    if wait is None:
+        wait = limits.DEFAULT_WAIT_SECONDS if synchronous else 0
+    wait = min(wait, limits.MAX_WAIT_SECONDS)
+    if synchronous and "Idempotency-Key" not in request.headers:
+        with services().waits.place():
+            return _call(event, wait)
+    if not wait:
+        return accepted(record(event).request)
+    with services().waits.place():
+        return _record_and_wait(event, wait)
+
+
+def record(event: Event) -> Created:
+    """Record an event's request; raises ApiError where its key was used with another body."""
+    created = services().submitter.run(event)
+    if created.request.input_sha256 != hashlib.sha256(event.payload).hexdigest():
+        message = "this Idempotency-Key was used with another body"
+        raise ApiError(422, "idempotency_key_reused", message)
+    return created
+
+
+def accepted(record: Request) -> Response:
+    """Answer the id of a request that is recorded."""
+    answer = json_answer(views.Accepted(request_id=record.request_id), 202)
+    return _named(answer, record.request_id)
+
+
+def _require_callable(function: Function) -> None:
+    if not function.enabled:
+        raise ApiError(409, "function_disabled", "the function is disabled")
+    if function.version is None and function.status is FunctionStatus.ERROR:
+        message = f"no version of the function could be built: {function.build_error}"
+        raise ApiError(409, "image_build", message)
+
+
+def _call(event: Event, wait: float) -> Response:
+    identity = request_id(event.function.project_id, event.function.function_id, event.cause)
+    event = replace(event, reply_to=services().name)
+    with services().replies.expect(identity) as waiter:
+        call = services().submitter.call(event, int(wait * 1000))
+        if call is None:
+            raise _unavailable("the scheduler cannot be reached", identity)
+        answer = waiter.wait(wait)
+    if answer is None:
+        recorded = services().submitter.record_call(call).request
+        return _ended(recorded) if recorded.status.final else accepted(recorded)
+    if answer.reason == Reason.NODE_LOST:
+        raise _unavailable(f"nothing is known of the run: {answer.message}", identity)
+    return _answered(answer)
+
+
+def _record_and_wait(event: Event, wait: float) -> Response:
+    identity = request_id(event.function.project_id, event.function.function_id, event.cause)
+    event = replace(event, reply_to=services().name)
+    ends = time.monotonic() + wait
+    with services().replies.expect(identity) as waiter:
+        recorded = record(event).request
+        while not recorded.status.final:
+            left = ends - time.monotonic()
+            if left <= 0:
+                return _wait_no_longer(identity)
+            answer = waiter.wait(min(left, _LOOK_SECONDS))
+            if answer is not None:
+                return _answered(answer)
+            recorded = services().store.get_requests([identity])[identity]
+    return _ended(recorded)
+
+
+def _wait_no_longer(identity: str) -> Response:
+    """Answer the id: from now on nobody waits, and a failure is a dead letter."""
+
+    def change(record: Request) -> Changed | None:
+        return None if record.status.final else Changed(replace(record, reply_to=None))
+
+    after = services().store.change_requests([RequestChange(identity, change)])[0]
+    assert after is not None  # noqa: S101 - it was recorded, and records stay
+    return _ended(after) if after.status.final else accepted(after)
+
+
+def _answered(answer: Answer) -> Response:
+    if answer.reason is None:
+        return _returned(answer.output, answer.request_id)
+    raise _failed(answer.reason, answer.message, answer.request_id)
+
+
+def _ended(record: Request) -> Response:
+    if record.reason is None:
+        result = services().store.get_result(record.request_id)
+        return _returned(result, record.request_id)
+    raise _failed(record.reason, record.message, record.request_id)
+
+
+def _returned(output: Body | None, identity: str) -> Response:
+    content = b"null" if output is None else services().archives.read(output)
+    return _named(Response(content, 200, mimetype="application/json"), identity)
+
+
+def _failed(reason: str, message: str | None, identity: str) -> ApiError:
+    headers = {"X-Pratai-Request-Id": identity}
+    if reason == Reason.THROTTLED:
+        return ApiError(429, reason, message or reason, {**headers, "Retry-After": "1"})
+    return ApiError(502, reason, message or reason, headers)
+
+
+def _unavailable(message: str, identity: str) -> ApiError:
+    headers = {"X-Pratai-Request-Id": identity, "Retry-After": "1"}
+    return ApiError(503, Reason.NODE_LOST, message, headers)
+
+
+def _named(answer: Response, identity: str) -> Response:
+    answer.headers["X-Pratai-Request-Id"] = identity
+    return answer

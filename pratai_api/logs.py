@@ -1,0 +1,87 @@
+"""Logs as text: whole, or followed while they grow."""
+
+import time
+from collections.abc import Callable, Iterator
+
+from flask import Response
+
+from pratai_api.services import services
+from pratai_common.records import LogChunk, Request
+from pratai_common.store.base import Position, Store
+
+_LOOK_SECONDS = 0.3
+_LATE_SECONDS = 3.0
+"""How long pieces may come behind the end of their request."""
+_LONGEST_SECONDS = 3600
+_LOST = b"[a piece of the log was lost here]\n"
+
+
+class LogText:
+    """Puts pieces together, with a mark wherever one is missing or another attempt begins."""
+
+    def __init__(self) -> None:
+        self.position: Position | None = None
+
+    def add(self, chunks: list[LogChunk]) -> bytes:
+        """Return the text of the pieces that come next."""
+        parts: list[bytes] = []
+        for chunk in chunks:
+            former = self.position
+            if former is not None and chunk.attempt != former.attempt:
+                parts.append(f"[attempt {chunk.attempt}]\n".encode())
+            same = former is not None and chunk.attempt == former.attempt
+            if chunk.seq != (former.seq + 1 if same and former is not None else 0):
+                parts.append(_LOST)
+            parts.append(chunk.content)
+            self.position = Position(chunk.attempt, chunk.seq)
+        return b"".join(parts)
+
+    def whole(self, request: Request) -> bool:
+        """Say whether everything that a finished request printed has been added."""
+        return not self._lacks(request)
+
+    def end(self, request: Request | None) -> bytes:
+        """Return what stands at the end: a mark where pieces of the last attempt are missing."""
+        return _LOST if request is not None and self._lacks(request) else b""
+
+    def _lacks(self, request: Request) -> bool:
+        seen = 0
+        if self.position is not None and self.position.attempt == max(1, request.attempt):
+            seen = self.position.seq + 1
+        return request.log_chunks is not None and seen < request.log_chunks
+
+
+def answer(read: Callable[[], Request | None], request_id: str, follow: bool) -> Response:
+    """Answer a request's log; ``read`` returns the request as it is now, if it exists."""
+    store = services().store
+    if not follow:
+        text, request = LogText(), read()
+        content = text.add(store.log_chunks(request_id)) + text.end(request)
+        return Response(content, mimetype="text/plain")
+    waits = services().waits
+    waits.enter()
+    response = Response(_follow(store, read, request_id), mimetype="text/plain")
+    response.call_on_close(waits.leave)
+    return response
+
+
+def _follow(store: Store, read: Callable[[], Request | None], request_id: str) -> Iterator[bytes]:
+    text, ends = LogText(), time.monotonic() + _LONGEST_SECONDS
+    late: float | None = None
+    while True:
+        request = read()  # before its pieces: what is final now was printed before
+        yield from _some(text.add(store.log_chunks(request_id, text.position)))
+        now = time.monotonic()
+        if request is None or request.status.final:
+            late = late or now + _LATE_SECONDS
+            if request is None or text.whole(request) or now >= late:
+                break
+        if now >= ends:
+            return
+        time.sleep(_LOOK_SECONDS)
+    yield from _some(text.end(request))
+
+
+def _some(content: bytes) -> Iterator[bytes]:
+    if content:
+        yield content

@@ -1,0 +1,216 @@
+"""The OpenAPI 3.1 document: made from the rows of ``routes.ROUTES`` and the shapes they name."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+import msgspec
+from flask import Response, current_app
+
+from pratai_api import schemas, views
+
+EXTENSION = "pratai.openapi"
+COMMON_REFUSALS = (500, 503)
+_PARAMETER = re.compile(r"<(\w+)>")
+_REF = "#/components/schemas/{name}"
+_REQUEST_ID = {
+    "X-Pratai-Request-Id": {"description": "the function request", "schema": {"type": "string"}}
+}
+Schema = dict[str, Any]
+
+
+class Route(NamedTuple):
+    """A row of the table of routes.
+
+    ``answers`` are shapes by status: ``str`` is text, ``object`` any JSON, ``None`` no body.
+    ``body`` are the shapes one of which is sent, ``headers`` those that mean something, and
+    ``refuses`` the statuses of the route's own refusals.
+    """
+
+    method: str
+    path: str
+    handler: Callable[..., Response]
+    answers: Mapping[int, Any]
+    query: type | None = None
+    body: tuple[Any, ...] = ()
+    headers: tuple[str, ...] = ()
+    refuses: tuple[int, ...] = ()
+
+    @property
+    def parameters(self) -> list[str]:
+        """Return the names in the path."""
+        return _PARAMETER.findall(self.path)
+
+    @property
+    def name(self) -> str:
+        """Return the operation's id."""
+        noun = self.handler.__module__.rsplit(".", 1)[-1]
+        return f"{noun}_{self.handler.__name__}_{self.method.lower()}"
+
+
+def serve() -> Response:
+    """Answer this document."""
+    return Response(current_app.extensions[EXTENSION], mimetype="application/json")
+
+
+def document(routes: Iterable[Route]) -> Schema:
+    """Return the document of these routes."""
+    routes = list(routes)
+    schemas_by_type, components = _components(routes)
+    paths: dict[str, Schema] = {}
+    for route in routes:
+        path = _PARAMETER.sub(r"{\1}", route.path)
+        operation = _Operation(route, routes, schemas_by_type, components).build()
+        paths.setdefault(path, {})[route.method.lower()] = operation
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Pratai", "version": "1.0", "license": {"name": "Apache-2.0"}},
+        "paths": paths,
+        "components": {"schemas": components},
+    }
+
+
+def _components(routes: list[Route]) -> tuple[dict[Any, Schema], dict[str, Schema]]:
+    """Return each shape's schema, and the components that these refer to."""
+    types: list[Any] = [views.Failure]
+    for route in routes:
+        types += [shape for shape in route.answers.values() if _is_struct(shape)]
+        types += [shape for shape in route.body if _is_struct(shape)]
+        types += [each.metadata for each in route.body if isinstance(each, schemas.Upload)]
+        types += [route.query] if route.query is not None else []
+    unique = list(dict.fromkeys(types))
+    found, components = msgspec.json.schema_components(unique, ref_template=_REF)
+    return dict(zip(unique, found, strict=True)), components
+
+
+def _is_struct(shape: Any) -> bool:
+    return isinstance(shape, type) and issubclass(shape, msgspec.Struct)
+
+
+class _Operation:
+    """Makes the description of one route."""
+
+    def __init__(
+        self,
+        route: Route,
+        routes: list[Route],
+        schemas_by_type: dict[Any, Schema],
+        components: dict[str, Schema],
+    ) -> None:
+        self._route = route
+        self._routes = routes
+        self._schemas = schemas_by_type
+        self._components = components
+
+    def build(self) -> Schema:
+        route = self._route
+        text = " ".join((route.handler.__doc__ or "").split())
+        operation: Schema = {
+            "operationId": route.name,
+            "summary": text.split(". ")[0].split(": ")[0].rstrip("."),
+            "description": text,
+            "parameters": [*self._path(), *self._query(), *self._headers()],
+            "responses": self._responses(),
+        }
+        if route.body:
+            required = not isinstance(route.body[0], schemas.Anything)
+            operation["requestBody"] = {"required": required, "content": self._content()}
+        return operation
+
+    def _path(self) -> list[Schema]:
+        schema = {"type": "string", "minLength": 1}
+        return [
+            {"name": name, "in": "path", "required": True, "schema": schema}
+            for name in self._route.parameters
+        ]
+
+    def _query(self) -> list[Schema]:
+        if self._route.query is None:
+            return []
+        shape = self._components[self._route.query.__name__]
+        return [
+            {"name": name, "in": "query", "required": False, "schema": _without_null(schema)}
+            for name, schema in shape["properties"].items()
+        ]
+
+    def _headers(self) -> list[Schema]:
+        schema = {"type": "string", "minLength": 1, "maxLength": 255}
+        return [
+            {"name": name, "in": "header", "required": False, "schema": schema}
+            for name in self._route.headers
+        ]
+
+    def _content(self) -> Schema:
+        content: Schema = {}
+        for shape in self._route.body:
+            if isinstance(shape, schemas.Anything):
+                content["application/json"] = {"schema": {}}
+                content["text/plain"] = {"schema": {"type": "string"}}
+                content["application/octet-stream"] = {"schema": {}}
+            elif isinstance(shape, schemas.Upload):
+                content["multipart/form-data"] = self._form(shape)
+            else:
+                content["application/json"] = {"schema": self._schemas[shape]}
+        return content
+
+    def _form(self, upload: schemas.Upload) -> Schema:
+        return {
+            "schema": {
+                "type": "object",
+                "properties": {
+                    "metadata": self._schemas[upload.metadata],
+                    "zip_file": {"type": "string", "contentMediaType": "application/zip"},
+                },
+                "required": ["metadata", "zip_file"] if upload.metadata_required else ["zip_file"],
+            },
+            "encoding": {"metadata": {"contentType": "application/json"}},
+        }
+
+    def _responses(self) -> Schema:
+        responses: Schema = {}
+        for code, shape in self._route.answers.items():
+            response = self._response(code, shape)
+            links = self._links(shape) if self._route.method == "POST" else {}
+            if links:
+                response["links"] = links
+            responses[str(code)] = response
+        for code in sorted({*self._route.refuses, *COMMON_REFUSALS}):
+            responses[str(code)] = self._response(code, views.Failure)
+        return responses
+
+    def _response(self, code: int, shape: Any) -> Schema:
+        response: Schema = {"description": HTTPStatus(code).phrase}
+        if shape is str:
+            response["content"] = {"text/plain": {"schema": {"type": "string"}}}
+        elif shape is object:
+            response["content"] = {"application/json": {"schema": {}}}
+        elif shape is not None:
+            response["content"] = {"application/json": {"schema": self._schemas[shape]}}
+        if self._route.headers and code < 300:
+            response["headers"] = _REQUEST_ID
+        return response
+
+    def _links(self, shape: Any) -> Schema:
+        """Link what a POST made to every operation whose path its answer can fill in."""
+        fields = getattr(shape, "__struct_fields__", ())
+        return {
+            other.name: {
+                "operationId": other.name,
+                "parameters": {name: f"$response.body#/{name}" for name in other.parameters},
+            }
+            for other in self._routes
+            if other.parameters and set(other.parameters) <= set(fields)
+        }
+
+
+def _without_null(schema: Schema) -> Schema:
+    """Return a query parameter's schema: what may be left out is not sent as null."""
+    kinds = schema.get("anyOf")
+    if kinds is not None:
+        kept = [kind for kind in kinds if kind != {"type": "null"}]
+        rest = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
+        return {**rest, **kept[0]} if len(kept) == 1 else {**rest, "anyOf": kept}
+    if schema.get("enum") and None in schema["enum"]:
+        return {"enum": [each for each in schema["enum"] if each is not None]}
+    return schema

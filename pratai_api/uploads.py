@@ -1,0 +1,84 @@
+"""Functions' code on its way in: the form, the zip, the version that it becomes."""
+
+from typing import TypeVar
+
+from flask import request
+from msgspec.structs import replace
+
+from pratai_api.arguments import decode
+from pratai_api.errors import ApiError
+from pratai_api.services import services
+from pratai_common import limits, package
+from pratai_common.errors import PackageError
+from pratai_common.records import Function, FunctionStatus, Version
+from pratai_common.submit import Cause, request_id
+
+_FORM_BYTES = limits.MIB
+T = TypeVar("T")
+
+
+def open_form() -> None:
+    """Let the request be as large as a form with a zip may be."""
+    request.max_content_length = limits.MAX_ZIP_BYTES + _FORM_BYTES
+
+
+def metadata(shape: type[T]) -> T | None:
+    """Return the form's ``metadata``, ``None`` if it has none; raises ApiError."""
+    text = request.form.get("metadata")
+    return None if text is None else decode(text, shape, "metadata")
+
+
+def zip_content() -> bytes:
+    """Return the form's zip, checked; raises ApiError."""
+    file = request.files.get("zip_file")
+    if file is None:
+        raise ApiError(400, "invalid", "the form has no zip_file")
+    content: bytes = file.read()
+    try:
+        package.check(content)
+    except PackageError as error:
+        raise ApiError(400, "invalid_package", str(error)) from error
+    return content
+
+
+def first_version(function: Function, content: bytes) -> Version:
+    """Record the first version of a function that is in no store yet."""
+    version = _version(function, content, 1)
+    services().store.create_version(version)
+    return version
+
+
+def next_version(function: Function, content: bytes) -> Version:
+    """Record a further version, under the next number that is free."""
+    number = 1 + max(each.number for each in services().store.list_versions(function.function_id))
+    while not services().store.create_version(version := _version(function, content, number)):
+        number += 1  # somebody else uploaded at the same time
+    if function.version is None:
+        _back_to_building(function.function_id)
+    return version
+
+
+def _version(function: Function, content: bytes, number: int) -> Version:
+    """Return a version; its zip is kept before anything names it."""
+    cause = Cause("build", str(number))
+    return Version(
+        function_id=function.function_id,
+        number=number,
+        project_id=function.project_id,
+        runtime=function.runtime,
+        archive_sha256=services().archives.put(content),
+        size=len(content),
+        build_request_id=request_id(function.project_id, function.function_id, cause),
+        created_at=services().clock(),
+    )
+
+
+def _back_to_building(function_id: str) -> None:
+    """Show that a function which none could be built of may have a version soon."""
+
+    def change(function: Function) -> Function | None:
+        if function.version is not None:
+            return None
+        return replace(function, status=FunctionStatus.BUILDING, build_error=None)
+
+    services().store.change_function(function_id, change)

@@ -1,0 +1,122 @@
+"""Looks after what runs: reports what is lost, ends what is to be cancelled.
+
+The store says what runs; nodes say what they hold. Where they differ for long enough, the collector
+is told.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from pratai_common import limits
+from pratai_common.errors import Reason
+from pratai_common.messages import Cancel, Message
+from pratai_common.records import Attempt, Request, Status
+from pratai_common.store.base import Changed, RequestChange, Store
+from pratai_scheduler.assignments import Assignments
+from pratai_scheduler.calls import Calls
+from pratai_scheduler.leadership import Leadership
+from pratai_scheduler.nodes import Nodes
+from pratai_scheduler.window import Window
+
+
+class Sends(NamedTuple):
+    """How a scheduler speaks to others: a node by its address, an API process by its name.
+
+    All are hints; ``False`` says that one was not even queued.
+    """
+
+    to_node: Callable[[str, Message], bool]
+    to_collector: Callable[[Message], bool]
+    to_api: Callable[[str, Message], object]
+
+
+class Running:
+    """See the module."""
+
+    def __init__(
+        self,
+        store: Store,
+        assignments: Assignments,
+        leadership: Leadership,
+        nodes: Nodes,
+        window: Window,
+        calls: Calls,
+        sends: Sends,
+        adopt_ms: int,
+    ) -> None:
+        self._store = store
+        self._assignments = assignments
+        self._leadership = leadership
+        self._nodes = nodes
+        self._window = window
+        self._calls = calls
+        self._sends = sends
+        self._adopt_ms = adopt_ms
+
+    def look_after(self, now: int) -> list[Request]:
+        """Repeat what was asked of running requests, and report those whose node is gone.
+
+        Returns the synchronous calls that were lost: their callers are to be told.
+        """
+        for request in self._store.running_requests(limits.WINDOW_REQUESTS):
+            if request.cancel_requested_at is not None:
+                self.cancel(request)
+            if request.attempts:
+                self._find_lost(request, request.attempts[-1], now)
+            else:
+                self._find_detached(request, now)
+        return self._calls.lost(self._nodes, self._adopt_ms, now)
+
+    def _find_lost(self, request: Request, attempt: Attempt, now: int) -> None:
+        """Report a request whose node is gone, or knows nothing of it."""
+        if now - max(attempt.started_at, self._leadership.since) < self._adopt_ms:
+            return
+        if self._nodes.get(attempt.node) is None and self._may_return(attempt, now):
+            return
+        if not self._nodes.holds(attempt.node, (request.request_id, attempt.number)):
+            self._sends.to_collector(self._assignments.lost(request, attempt))
+
+    def _find_detached(self, request: Request, now: int) -> None:
+        """Find out how far a call came that was recorded when its caller waited no longer."""
+        if self._window.forget(request):
+            self._store.change_requests([RequestChange(request.request_id, _queued)])
+            return
+        began = max(request.created_at, self._leadership.since)
+        if now - began >= self._adopt_ms and self._nodes.holder((request.request_id, 1)) is None:
+            attempt = Attempt(
+                number=1, node="", epoch=self._leadership.epoch, started_at=request.created_at
+            )
+            self._sends.to_collector(self._assignments.lost(request, attempt))
+
+    def cancel(self, request: Request) -> None:
+        """End a request whose cancellation is recorded: at once, or by way of its node."""
+        if request.status.final or request.cancel_requested_at is None:
+            return
+        held = self._window.forget(request)
+        if held or request.status is not Status.RUNNING:
+            verdict = self._assignments.refused(
+                request, self._leadership.epoch, Reason.CANCELLED, "it was cancelled"
+            )
+            self._sends.to_collector(verdict)
+        else:
+            self.cancel_on_node(request.request_id, request.attempt or 1)
+
+    def cancel_on_node(self, request_id: str, attempt: int = 1) -> None:
+        """Tell the node that has an attempt to end it."""
+        node = self._nodes.holder((request_id, attempt))
+        if node is not None:
+            message = Cancel(request_id=request_id, epoch=self._leadership.epoch)
+            self._sends.to_node(node.state.address, message)
+
+    def _may_return(self, attempt: Attempt, now: int) -> bool:
+        """Say whether a silent node's lease may still run, counted from this scheduler's start."""
+        return now - max(attempt.started_at, self._leadership.since) < self._nodes.lease_ms
+
+
+def _queued(request: Request) -> Changed | None:
+    """The change that lets a recorded call which no node has wait like any other request."""
+    if request.status is not Status.RUNNING or request.attempts:
+        return None
+    return Changed(replace(request, status=Status.QUEUED))
