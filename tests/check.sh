@@ -26,6 +26,7 @@ part "mypy" "$bin/mypy"
 part "import contracts" "$bin/lint-imports" --no-logo
 part "shellcheck" "$bin/shellcheck" -x "${scripts[@]}"
 part "sample configuration" deploy/sample.sh --check
+part "documents" "$bin/sphinx-build" -W -q -b html doc/source doc/build/html
 part "pure tests" "$bin/python" -m pytest -q tests/unit tests/architecture \
     --junitxml "${PRATAI_JUNIT:-$RUN/junit}/check.xml"
 [ "${#failed[@]}" -eq 0 ] || die "failed: ${failed[*]}"
