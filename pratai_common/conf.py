@@ -99,6 +99,7 @@ DRIVER_OPTS = [
         "name",
         default=socket.gethostname(),
         sample_default="<hostname>",
+        regex="^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$",
         help="This node's name, unique.",
     ),
     cfg.StrOpt(
@@ -141,6 +142,12 @@ BUILD_OPTS = [
     cfg.IntOpt("memory", default=1024, min=64, help="Memory of a build, MB."),
     cfg.FloatOpt("cpus", default=2.0, min=0.1, help="Processors of a build."),
     cfg.IntOpt("pids", default=512, min=8, help="Processes and threads of a build."),
+    cfg.IntOpt(
+        "disk_mb",
+        default=4096,
+        min=16,
+        help="What a build may add to its base, MB; looked at about every half second.",
+    ),
     cfg.StrOpt(
         "seed_image",
         default="debian:bookworm-slim",

@@ -106,6 +106,7 @@ class Builder:
                     memory=options.memory,
                     cpus=options.cpus,
                     pids=options.pids,
+                    disk=options.disk_mb,
                     timeout=options.timeout,
                 ),
                 say,

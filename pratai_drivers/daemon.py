@@ -19,11 +19,14 @@ from pratai_common.errors import EngineError
 from pratai_common.messages import MessageDecoder, NodeMessage, NodeState
 from pratai_drivers.builder import Builder
 from pratai_drivers.engines.base import Engine
-from pratai_drivers.executor import Executor, runs_path
+from pratai_drivers.executor import Executor, node_path, runs_path
+from pratai_drivers.leftovers import NodeLock, Sweeper
 from pratai_drivers.node import Node
 from pratai_drivers.outbox import Outbox
 from pratai_drivers.spool import Spool
 
+_LOCK_SECONDS = 10.0
+"""How long a node waits for its lock: another may hold it while it removes what this one left."""
 _PREPARE = cfg.BoolOpt(
     "prepare", default=False, help="Make the runtimes' images, saying what is done, and end."
 )
@@ -36,16 +39,20 @@ def main() -> int:
     engine: Engine = plugin.driver.from_conf(conf)
     try:
         runtimes = engine.prepare(_say)
-        if not conf.prepare:
-            serve(conf, engine, runtimes)
+        if conf.prepare:
+            return 0
+        stop = Stop()
+        with NodeLock(node_path(conf)) as lock:
+            if not lock.wait(stop, _LOCK_SECONDS):
+                return fail(f"a node {conf.driver.name} runs on this machine already")
+            serve(conf, engine, runtimes, stop)
     except EngineError as error:
         return fail(f"the node cannot work: {error}")
     return 0
 
 
-def serve(conf: cfg.ConfigOpts, engine: Engine, runtimes: dict[str, str]) -> None:
-    """Be a node until SIGTERM."""
-    stop = Stop()
+def serve(conf: cfg.ConfigOpts, engine: Engine, runtimes: dict[str, str], stop: Stop) -> None:
+    """Be a node until a stop is requested."""
     shutil.rmtree(runs_path(conf), ignore_errors=True)
     engine.open()
     context: Context = zmq.Context.instance()
@@ -55,7 +62,7 @@ def serve(conf: cfg.ConfigOpts, engine: Engine, runtimes: dict[str, str]) -> Non
     archives = open_archives(conf)
     builder = Builder(engine, archives, conf, runtimes)
     executor = Executor(engine, builder, archives, conf, outbox.to_collector, now_ms)
-    spool = Spool(configuration.state_path(conf, "nodes", conf.driver.name, "spool"), now_ms())
+    spool = Spool(node_path(conf) / "spool", now_ms())
     node = Node(
         _identity(conf, inlet.address, runtimes),
         executor,
@@ -72,11 +79,16 @@ def serve(conf: cfg.ConfigOpts, engine: Engine, runtimes: dict[str, str]) -> Non
         conf.driver.heartbeat_seconds,
         lambda: outbox.flush(outlets),
     )
+    sweeper = Sweeper(
+        node_path(conf).parent, conf.driver.name, engine.sweep, conf.driver.sweep_seconds
+    )
     node.start()
+    sweeper.start()
     try:
         loop.run(stop)
         _leave(conf, node, loop)
     finally:
+        sweeper.stop()
         outbox.flush(outlets)
         outlets.close()
         inlet.close()

@@ -190,9 +190,14 @@ class _Writer:
         self._logs.write(output, time.monotonic())
 
 
+def node_path(conf: cfg.ConfigOpts) -> Path:
+    """Return the folder of this node, beside those of others that share the state folder."""
+    return state_path(conf, "nodes", conf.driver.name)
+
+
 def runs_path(conf: cfg.ConfigOpts) -> Path:
     """Return the folder that holds a folder for each run."""
-    return state_path(conf, "nodes", conf.driver.name, "runs")
+    return node_path(conf) / "runs"
 
 
 def _silent(_output: bytes) -> None:

@@ -31,6 +31,8 @@ from pratai_drivers.runner_link import (
 _READ_BYTES = 64 * limits.KIB
 _LOOK_SECONDS = 0.5
 _EXIT_SECONDS = 5.0
+_LINK_LOST = 76
+"""Exit code of a runner whose connection is gone (see the protocol)."""
 
 
 class Ending(NamedTuple):
@@ -123,6 +125,7 @@ class Session:
         self._connection: socket.socket | None = None
         self._started = time.monotonic()
         self._deadline = self._started + start_seconds
+        self._look_at = 0.0
         self._connected: float | None = None
         self._ready: float | None = None
         self._sent = b""
@@ -147,13 +150,16 @@ class Session:
             for key, events in self._selector.select(self._patience()):
                 ending = self._on(key.fileobj, events, container)
                 if ending is not None:
-                    return ending
+                    return self._unless_starved(ending, container)
             now = time.monotonic()
             self._logs.flush_due(now)
             if now >= self._deadline:
-                return self._too_late()
-            if self._connection is None:
-                self._look_after(container)
+                return self._unless_starved(self._too_late(), container)
+            if now >= self._look_at:
+                self._look_at = now + _LOOK_SECONDS
+                starved = self._look_after(container)
+                if starved is not None:
+                    return starved
 
     def _patience(self) -> float:
         return max(0.0, min(_LOOK_SECONDS, self._deadline - time.monotonic()))
@@ -171,6 +177,26 @@ class Session:
             return self._read(container)
         return None
 
+    def _look_after(self, container: Container) -> Ending | None:
+        """Find out early that nothing more will come of a container."""
+        if self._connection is not None:
+            return self._starved() if container.out_of_memory() else None
+        ended = container.wait(0.01)
+        if ended is not None:
+            raise EngineError(f"the container ended with code {ended.code} before its runner began")
+        return None
+
+    def _unless_starved(self, ending: Ending, container: Container) -> Ending:
+        """Return how it ended. Where a process of it was killed for want of memory, that is what
+        counts, whatever the others made of it: part of the work was not done.
+        """
+        if self._interruption.reason is None and container.out_of_memory():
+            return self._starved()
+        return ending
+
+    def _starved(self) -> Ending:
+        return self._end(Reason.OOM, "it needed more memory than the function has")
+
     # Before the runner has connected
 
     def _accept(self) -> None:
@@ -182,12 +208,6 @@ class Session:
         self._selector.register(self._connection, selectors.EVENT_READ)
         self._connected = time.monotonic()
         self._deadline = self._connected + self._timeout
-
-    def _look_after(self, container: Container) -> None:
-        """Find out early that a container ended before its runner connected."""
-        ended = container.wait(0.01)
-        if ended is not None:
-            raise EngineError(f"the container ended with code {ended.code} before its runner began")
 
     def _too_late(self) -> Ending:
         if self._connected is None:
@@ -208,11 +228,20 @@ class Session:
         if not received:
             return self._vanished(container)
         try:
-            said = self._protocol.feed(received)
+            return self._heard_all(received)
         except ProtocolError as error:
             message = f"the function disturbed its runner's connection: {error}"
             return self._end(Reason.BAD_RESULT, message)
-        return None if said is None else self._heard(said)
+
+    def _heard_all(self, received: bytes) -> Ending | None:
+        """Take all that these bytes complete, up to the answer; raises ProtocolError."""
+        said = self._protocol.feed(received)
+        while said is not None:
+            ending = self._heard(said)
+            if ending is not None:
+                return ending
+            said = self._protocol.feed(b"")
+        return None
 
     def _heard(self, said: Said) -> Ending | None:
         if isinstance(said, Ready):
@@ -254,11 +283,11 @@ class Session:
     def _vanished(self, container: Container) -> Ending:
         """Say why the runner's end of the connection is closed."""
         ended = container.wait(_EXIT_SECONDS)
-        if ended is None:
+        if ended is None or (ended.code == _LINK_LOST and not ended.out_of_memory):
             message = "the function closed its runner's connection"
             return self._end(Reason.BAD_RESULT, message)
         if ended.out_of_memory:
-            return self._end(Reason.OOM, "it needed more memory than the function has")
+            return self._starved()
         return self._end(Reason.EXIT_CODE, f"its process ended with code {ended.code}")
 
     def _end(self, reason: str | None, message: str | None, output: bytes | None = None) -> Ending:

@@ -6,7 +6,7 @@ threads at once.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,7 +47,8 @@ class BuildSpec(NamedTuple):
     """A throwaway container that runs the runtime's ``install``, and becomes a layer.
 
     ``settings`` is a folder of the node, seen read-only as ``/run/build`` while the container
-    lives and found in no layer. ``timeout`` is in seconds, ``memory`` in MB.
+    lives and found in no layer. ``timeout`` is in seconds, ``memory`` and ``disk`` (what it may
+    add to the base) in MB.
     """
 
     name: str
@@ -59,6 +60,7 @@ class BuildSpec(NamedTuple):
     memory: int
     cpus: float
     pids: int
+    disk: int
     timeout: int
 
 
@@ -72,6 +74,13 @@ class Container(ABC):
     @abstractmethod
     def peak_memory(self) -> int | None:
         """Return the most memory it has used so far, in bytes, where that can be told."""
+
+    @abstractmethod
+    def out_of_memory(self) -> bool:
+        """Say whether a process in it was killed for want of memory, its first one or another.
+
+        ``False`` where that cannot be told while it lives.
+        """
 
     @abstractmethod
     def remove(self) -> None:
@@ -97,6 +106,10 @@ class Engine(ABC):
     @abstractmethod
     def close(self) -> None:
         """Take down what ``open`` made."""
+
+    @abstractmethod
+    def sweep(self, dead_nodes: Sequence[str]) -> None:
+        """Remove what this node could not remove before, and all that dead nodes have left."""
 
     @abstractmethod
     def has_image(self, image: str) -> bool:

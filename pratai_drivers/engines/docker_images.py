@@ -7,11 +7,13 @@ import hashlib
 import importlib.resources
 import io
 import json
+import re
 import shutil
 import subprocess
 import tarfile
 import tempfile
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from pratai_drivers.engines.base import Print
 
 _RUNTIMES = Path(str(importlib.resources.files("pratai_runtimes")))
 _NETRULES = Path(__file__).parent.parent / "netrules"
+_RUNTIME_NAME = re.compile("[a-z0-9][a-z0-9._-]{0,62}")
 _MMDEBSTRAP_SECONDS = 600
 _INDEX_FORMAT = "$(REPO_URI)|$(SUITE)|$(CODENAME)|$(RELEASE)|$(COMPONENT)"
 
@@ -39,21 +42,35 @@ class Images:
         self._say = say
         self._seed_image: str | None = None
 
-    def runtime(self, name: str) -> str:
-        """Return the image of a runtime; raises EngineError for one that does not exist."""
-        folder = _RUNTIMES / name
-        if not (folder / "Dockerfile").is_file() or name == "seed":
-            raise EngineError(f"there is no runtime {name}")
-        return self._built(f"runtime-{name}", folder, "SEED", self._seed())
+    def runtimes(self) -> dict[str, str]:
+        """Return the image of each runtime; raises EngineError for one that does not exist.
+
+        Those of folders may be made from the built-in runtime ``python3``.
+        """
+        built_in = {name: self._built_in(name) for name in self._conf.runtimes}
+        folders = {Path(folder).name: Path(folder) for folder in self._conf.runtime_folders}
+        return {**built_in, **{name: self._own(name, path) for name, path in folders.items()}}
+
+    def _built_in(self, name: str) -> str:
+        if name == "seed":
+            raise EngineError("there is no runtime seed")
+        return self._built(f"runtime-{name}", _RUNTIMES / name, {"SEED": self._seed()})
+
+    def _own(self, name: str, folder: Path) -> str:
+        """Return the image of a folder that the configuration names."""
+        if not _RUNTIME_NAME.fullmatch(name):
+            raise EngineError(f"the folder {folder} has no name that a runtime can have")
+        bases = {"SEED": self._seed(), "PYTHON3": self._built_in("python3")}
+        return self._built(f"runtime-{name}", folder, bases)
 
     def netrules(self) -> str:
         """Return the image that sets the packet filter's rules."""
-        return self._built("netrules", _NETRULES, "SEED", self._seed())
+        return self._built("netrules", _NETRULES, {"SEED": self._seed()})
 
     def _seed(self) -> str:
         if self._seed_image is None:
             source = self._conf.build.seed_image
-            image = self._name("seed", _RUNTIMES / "seed", source)
+            image = self._name("seed", _RUNTIMES / "seed", [source])
             if not self._exists(image):
                 self._build(image, _RUNTIMES / "seed", {"IMAGE": self._debian(source)})
             self._seed_image = image
@@ -108,13 +125,15 @@ class Images:
                 raise EngineError(f"Docker did not import the base image: {said}")
         return image
 
-    def _built(self, name: str, folder: Path, argument: str, base: str) -> str:
-        image = self._name(name, folder, base)
+    def _built(self, name: str, folder: Path, bases: Mapping[str, str]) -> str:
+        if not (folder / "Dockerfile").is_file():
+            raise EngineError(f"there is no Dockerfile in {folder}")
+        image = self._name(name, folder, bases.values())
         if not self._exists(image):
-            self._build(image, folder, {argument: base})
+            self._build(image, folder, bases)
         return image
 
-    def _build(self, image: str, folder: Path, arguments: dict[str, str]) -> None:
+    def _build(self, image: str, folder: Path, arguments: Mapping[str, str]) -> None:
         self._tell(f"making image {image}")
         network = self._conf.build.network
         said = []
@@ -122,7 +141,7 @@ class Images:
             fileobj=_context(folder),
             custom_context=True,
             tag=image,
-            buildargs=arguments,
+            buildargs=dict(arguments),
             labels=self._labels,
             network_mode=None if network in ("bridge", "none") else network,
             rm=True,
@@ -133,8 +152,8 @@ class Images:
             if "error" in event:
                 raise EngineError(f"making {image} failed: {''.join(said[-20:])}{event['error']}")
 
-    def _name(self, name: str, folder: Path, base: str) -> str:
-        digest = hashlib.sha256(base.encode())
+    def _name(self, name: str, folder: Path, bases: Iterable[str]) -> str:
+        digest = hashlib.sha256(" ".join(bases).encode())
         for path in _files(folder):
             content = hashlib.sha256(path.read_bytes()).hexdigest()
             digest.update(json.dumps([path.name, content]).encode())

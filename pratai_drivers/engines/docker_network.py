@@ -4,15 +4,17 @@ The packet filter's rules are set by a container of Pratai's own (``netrules/``)
 network namespace. A node that cannot set them does not start.
 """
 
+import hashlib
+import secrets
 import socket
 from contextlib import suppress
-from typing import Any
 from urllib.parse import urlsplit
 
 import docker
 from oslo_config import cfg
 
 from pratai_common.errors import EngineError
+from pratai_drivers.engines.docker_containers import Containers
 
 _RULES_SECONDS = 60
 
@@ -32,59 +34,59 @@ def control_plane(conf: cfg.ConfigOpts) -> list[str]:
 
 
 class Network:
-    """A Docker network with rules; ``rules_image`` must be set before ``create``."""
+    """A node's Docker network with rules; ``rules_image`` must be set before ``create``."""
 
-    def __init__(self, name: str, bridge: str) -> None:
-        self.name = name
-        self.bridge = bridge
+    def __init__(self, containers: Containers, conf: cfg.ConfigOpts, node: str) -> None:
+        self._containers = containers
+        self._conf = conf
+        self.name = f"{conf.installation}-{node}"
+        self._bridge = "pt" + hashlib.sha256(self.name.encode()).hexdigest()[:10]
         self.rules_image = ""
 
-    def create(self, client: Any, labels: dict[str, str], denied: list[str]) -> None:
+    def create(self) -> None:
         """Make the network, replacing one that was left behind, then its rules."""
-        self._remove_network(client)
-        client.create_network(
+        self._remove_network()
+        self._containers.client.create_network(
             self.name,
             driver="bridge",
             options={
-                "com.docker.network.bridge.name": self.bridge,
+                "com.docker.network.bridge.name": self._bridge,
                 "com.docker.network.bridge.enable_icc": "false",
             },
-            labels=labels,
+            labels=self._containers.labels,
             enable_ipv6=False,
         )
-        self._rules(client, labels, ["apply", self.bridge, *denied])
+        self._rules(["apply", self._bridge, *self._conf.driver.deny, *control_plane(self._conf)])
 
-    def exists(self, client: Any) -> bool:
+    def exists(self) -> bool:
         """Say whether the network is there."""
-        return any(network["Name"] == self.name for network in client.networks([self.name]))
+        found = self._containers.client.networks([self.name])
+        return any(network["Name"] == self.name for network in found)
 
-    def remove(self, client: Any, labels: dict[str, str]) -> None:
+    def remove(self) -> None:
         """Take the rules and the network away."""
-        self._rules(client, labels, ["remove", self.bridge])
-        self._remove_network(client)
+        self._rules(["remove", self._bridge])
+        self._remove_network()
 
-    def _remove_network(self, client: Any) -> None:
+    def _remove_network(self) -> None:
         with suppress(docker.errors.NotFound):
-            client.remove_network(self.name)
+            self._containers.client.remove_network(self.name)
 
-    def _rules(self, client: Any, labels: dict[str, str], arguments: list[str]) -> None:
-        host_config = client.create_host_config(
-            network_mode="host",
-            cap_drop=["ALL"],
-            cap_add=["NET_ADMIN", "NET_RAW"],
-            security_opt=["no-new-privileges"],
-            read_only=True,
-            tmpfs={"/run": "rw,nosuid,nodev,noexec,size=1m"},
-        )
-        created = client.create_container(
-            self.rules_image, command=arguments, labels=labels, host_config=host_config
-        )
-        container = created["Id"]
-        try:
+    def _rules(self, arguments: list[str]) -> None:
+        host = {
+            "network_mode": "host",
+            "cap_drop": ["ALL"],
+            "cap_add": ["NET_ADMIN", "NET_RAW"],
+            "security_opt": ["no-new-privileges"],
+            "read_only": True,
+            "tmpfs": {"/run": "rw,nosuid,nodev,noexec,size=1m"},
+            "log_config": {"Type": "json-file"},
+        }
+        name = f"{self.name}-rules-{secrets.token_hex(4)}"
+        client = self._containers.client
+        with self._containers.created(name, self.rules_image, host, arguments) as container:
             client.start(container)
             code = client.wait(container, timeout=_RULES_SECONDS)["StatusCode"]
             if code != 0:
                 said = client.logs(container, tail=5).decode(errors="replace").strip()
                 raise EngineError(f"the network's rules cannot be set: {said}")
-        finally:
-            client.remove_container(container, force=True, v=True)

@@ -7,11 +7,12 @@ measured and tested without one. Choose it with ``[driver] engine = null``.
 import json
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from oslo_config import cfg
 
+from pratai_common.conf import runtime_names
 from pratai_common.package import PackageFile
 from pratai_drivers.engines.base import BuildSpec, Container, Engine, Exit, Print, RunSpec
 
@@ -32,6 +33,10 @@ class NullContainer(Container):
         """See Container."""
         return None
 
+    def out_of_memory(self) -> bool:
+        """See Container."""
+        return False
+
     def remove(self) -> None:
         """See Container: the thread ends when the node closes its socket."""
 
@@ -46,7 +51,7 @@ class NullEngine(Engine):
     @classmethod
     def from_conf(cls, conf: cfg.ConfigOpts) -> "NullEngine":
         """See Engine."""
-        return cls(list(conf.runtimes))
+        return cls(list(runtime_names(conf)))
 
     def prepare(self, say: Print) -> dict[str, str]:
         """See Engine."""
@@ -56,6 +61,9 @@ class NullEngine(Engine):
         """See Engine."""
 
     def close(self) -> None:
+        """See Engine."""
+
+    def sweep(self, dead_nodes: Sequence[str]) -> None:
         """See Engine."""
 
     def has_image(self, image: str) -> bool:

@@ -29,6 +29,8 @@ PACKAGES = "/opt/pratai/packages"
 RUNNER = "/opt/pratai/runner"
 MODULE = "new_module"
 MAX_RESULT_BYTES = 6 * 1024 * 1024
+LINK_LOST = 76
+"""Exit code that says: the connection to the node is gone (EX_PROTOCOL of sysexits.h)."""
 
 
 class BadResultError(Exception):
@@ -46,11 +48,22 @@ class Link:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.connect(path)
         self._file = self._socket.makefile("rb")
+        self._owner = os.getpid()
 
     def send(self, header: dict[str, Any], body: bytes = b"") -> None:
-        """Send a header, whose ``size`` is that of the body, and the body."""
+        """Send a header, whose ``size`` is that of the body, and the body.
+
+        A process that the user's code forked, and that came back here as if it were the first
+        one, ends instead: it has nothing to answer. Nor has the runner when its connection is
+        gone; the node sees that from its exit code.
+        """
+        if os.getpid() != self._owner:
+            os._exit(0)
         line = json.dumps({**header, "size": len(body)}).encode() + b"\n"
-        self._socket.sendall(line + body)
+        try:
+            self._socket.sendall(line + body)
+        except OSError:
+            os._exit(LINK_LOST)
 
     def next(self) -> tuple[dict[str, Any], bytes]:
         """Say that the function is ready, and wait for its event: header and payload."""
@@ -120,11 +133,19 @@ def describe(error: BaseException) -> tuple[str, str]:
     if isinstance(error, BadResultError):
         return error.reason, str(error)
     if isinstance(error, SystemExit):
-        return "exit_code", f"sys.exit({error.code!r})"
+        return "exit_code", f"sys.exit({_shown(error.code)})"
     # Without the runner's own frames: the first is the one that called into the user's code.
     frames = error.__traceback__.tb_next if error.__traceback__ else None
-    traceback.print_exception(type(error), error, frames)
+    with suppress(Exception):  # the user's own streams
+        traceback.print_exception(type(error), error, frames)
     return "exception", "".join(traceback.format_exception_only(type(error), error)).strip()
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001 - the user's own object: anything goes
+        return f"<{type(value).__name__}>"
 
 
 def flush() -> None:

@@ -131,9 +131,9 @@ def test_settings_of_builds_are_in_no_layer(
             log.append,
         )
         held = _everything_in(image, tmp_path)
+        subprocess.run(["docker", "rmi", "-f", image], check=True, capture_output=True)
     finally:
         engine.close()
-        subprocess.run(["docker", "rmi", "-f", image], check=False, capture_output=True)
     assert f"/{INDEX_SECRET}/tinything/{WHEEL}" in _Index.asked
     assert b"Successfully installed tinything-1.0" in b"".join(log)
     # The positive control: the search finds what is meant to be there.

@@ -75,6 +75,12 @@ def test_what_a_runner_says() -> None:
     )
 
 
+def test_what_comes_at_once_is_heard_one_after_the_other() -> None:
+    link = RunnerLink()
+    said = link.feed(b'{"op": "next", "size": 0}\n{"op": "response", "size": 1}\n7')
+    assert (said, link.feed(b""), link.feed(b"")) == (Ready(), Response(b"7"), None)
+
+
 @pytest.mark.parametrize(
     "line",
     [

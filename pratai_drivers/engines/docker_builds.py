@@ -1,0 +1,161 @@
+"""Builds in throwaway containers: what a runtime's ``install`` leaves behind becomes a layer."""
+
+import io
+import tarfile
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import docker
+from docker.utils.socket import frames_iter
+
+from pratai_common import limits
+from pratai_common.errors import BuildError
+from pratai_common.package import PackageFile
+from pratai_drivers.engines.base import BuildSpec, Print
+from pratai_drivers.engines.docker_client import INSTALLATION_LABEL, engine_errors
+from pratai_drivers.engines.docker_containers import Containers, bind
+
+_FUNCTION_FOLDER = "/opt/pratai/function"
+_INSTALL = "/opt/pratai/runner/install"
+_OUTPUT = {"stdout": 1, "stderr": 1, "stream": 1}
+_WAIT_SECONDS = 60
+_LOOK_SECONDS = 0.5
+_LOOK_SHARE = 4
+"""The look at the disk comes again after this many times what it took: a large build is looked at
+less often, so that the looking stays a small part of the work.
+"""
+
+
+class Builds:
+    """Makes layers on a node's containers."""
+
+    def __init__(self, containers: Containers) -> None:
+        self._containers = containers
+
+    def install(self, spec: BuildSpec, say: Print) -> None:
+        """See Engine."""
+        with engine_errors(), self._started(spec) as (container, output):
+            watch = _Watch(self._containers, container, spec)
+            watch.start()
+            try:
+                for _stream, chunk in _frames(output):
+                    say(chunk)
+                self._containers.client.wait(container, timeout=spec.timeout + _WAIT_SECONDS)
+            finally:
+                watch.stop()
+            state = self._containers.client.inspect_container(container)["State"]
+            _check(state, watch.verdict, spec)
+            self._commit(container, spec.base, spec.image)
+
+    def add_files(self, base: str, image: str, name: str, files: Iterable[PackageFile]) -> None:
+        """See Engine; ``name`` is the container's."""
+        with engine_errors(), self._containers.created(name, base, {}) as container:
+            self._containers.client.put_archive(container, _FUNCTION_FOLDER, _tar(files))
+            self._commit(container, base, image)
+
+    @contextmanager
+    def _started(self, spec: BuildSpec) -> Iterator[tuple[str, Any]]:
+        """Run a build's container; yields its id and its output."""
+        bounded = self._containers.bounded(
+            spec.memory, spec.cpus, spec.pids, spec.network, file_mb=spec.disk
+        )
+        mounts = [bind(spec.settings, "/run/build")]
+        if spec.find_links is not None:
+            mounts.append(bind(spec.find_links, "/run/build/find-links"))
+        host = {**bounded, "mounts": mounts}
+        client = self._containers.client
+        with self._containers.created(spec.name, spec.base, host, [_INSTALL]) as container:
+            output = client.attach_socket(container, _OUTPUT)
+            try:
+                client.start(container)
+                yield container, output
+            finally:
+                output._response.close()  # docker-py's: closing the output leaves the socket open
+
+    def _commit(self, container: str, base: str, image: str) -> None:
+        """Make an image of a container, with the configuration of its base and nothing else."""
+        client = self._containers.client
+        repository, tag = image.rsplit(":", 1)
+        command = client.inspect_image(base)["Config"]["Cmd"]
+        labels = {INSTALLATION_LABEL: self._containers.labels[INSTALLATION_LABEL]}
+        client.commit(container, repository, tag, conf={"Cmd": command, "Labels": labels})
+
+
+class _Watch:
+    """Kills a build that takes too long, or too much of the disk.
+
+    Docker bounds what a container writes only on file systems with quotas. So the size is looked
+    at again and again, and a limit on each file's size keeps one look from coming far too late.
+    """
+
+    def __init__(self, containers: Containers, container: str, spec: BuildSpec) -> None:
+        self._containers = containers
+        self._container = container
+        self._spec = spec
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._serve, name="build-watch", daemon=True)
+        self.verdict: str | None = None
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop watching: the build has ended."""
+        self._ended.set()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        ends = time.monotonic() + self._spec.timeout
+        pause = _LOOK_SECONDS
+        while not self._ended.wait(max(0.0, min(pause, ends - time.monotonic()))):
+            began = time.monotonic()
+            if began >= ends:
+                return self._kill(f"took longer than {self._spec.timeout} s")
+            with suppress(docker.errors.DockerException, OSError):
+                if self._written() > self._spec.disk * limits.MIB:
+                    return self._kill(f"took more than {self._spec.disk} MB of disk")
+            pause = max(_LOOK_SECONDS, _LOOK_SHARE * (time.monotonic() - began))
+        return None
+
+    def _written(self) -> int:
+        """Return the bytes that the container has added to its image."""
+        found = self._containers.client.containers(
+            all=True, size=True, filters={"id": self._container}
+        )
+        return sum(each.get("SizeRw") or 0 for each in found)
+
+    def _kill(self, verdict: str) -> None:
+        self.verdict = verdict
+        with suppress(docker.errors.APIError):
+            self._containers.client.kill(self._container)
+
+
+def _check(state: dict[str, Any], verdict: str | None, spec: BuildSpec) -> None:
+    if verdict is None and state["OOMKilled"]:
+        verdict = f"took more than {spec.memory} MB of memory"
+    if verdict is None and state["ExitCode"] != 0:
+        verdict = "failed"
+    if verdict is not None:
+        raise BuildError(f"installing the requirements {verdict}")
+
+
+def _frames(output: Any) -> Iterator[tuple[int, bytes]]:
+    """Yield what a container prints, by stream."""
+    frames: Iterator[tuple[int, bytes]] = frames_iter(output, tty=False)  # type: ignore[no-untyped-call]
+    return frames
+
+
+def _tar(files: Iterable[PackageFile]) -> bytes:
+    """Pack files with nothing in them but paths, bytes and whether they may be executed."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for file in files:
+            entry = tarfile.TarInfo(file.path)
+            entry.size = len(file.content)
+            entry.mode = 0o755 if file.executable else 0o644
+            archive.addfile(entry, io.BytesIO(file.content))
+    return buffer.getvalue()

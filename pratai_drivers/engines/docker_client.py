@@ -1,0 +1,49 @@
+"""Connections to the Docker Engine, and what its client raises as our own errors."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import docker
+import requests
+from docker.utils import kwargs_from_env
+
+from pratai_common.errors import EngineError
+
+INSTALLATION_LABEL = "pratai.installation"
+NODE_LABEL = "pratai.node"
+_API_TIMEOUT_SECONDS = 60
+
+
+@contextmanager
+def engine_errors() -> Iterator[None]:
+    """Turn what the Docker client raises into EngineError."""
+    try:
+        yield
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        raise EngineError(f"Docker: {error}") from error
+
+
+class Clients:
+    """A connection a thread: the client's are not made to be shared."""
+
+    def __init__(self) -> None:
+        self._local = threading.local()
+        self._opened: list[Any] = []
+
+    def mine(self) -> Any:
+        """Return this thread's connection."""
+        if not hasattr(self._local, "client"):
+            self._local.client = docker.APIClient(
+                version="auto", timeout=_API_TIMEOUT_SECONDS, **kwargs_from_env()
+            )
+            self._opened.append(self._local.client)
+        return self._local.client
+
+    def close(self) -> None:
+        """Close all of them; the next that is asked for is a new one."""
+        for client in self._opened:
+            client.close()
+        self._opened.clear()
+        self._local = threading.local()

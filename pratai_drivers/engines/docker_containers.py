@@ -1,0 +1,227 @@
+"""Containers: how they are made, what may become of them, and how what is left of them goes.
+
+Every container carries the labels of its installation and its node, and only what carries both is
+ever removed.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import docker
+import requests
+from docker.types import Mount, Ulimit
+
+from pratai_common import limits
+from pratai_drivers.engines.base import Container, Exit
+from pratai_drivers.engines.docker_client import (
+    INSTALLATION_LABEL,
+    NODE_LABEL,
+    Clients,
+    engine_errors,
+)
+
+_OPEN_FILES = 1024
+_NO_LOG = {"log_config": {"Type": "none"}}
+_MEMORY_GROUPS = (
+    "/sys/fs/cgroup/memory/docker/{id}",
+    "/sys/fs/cgroup/memory/system.slice/docker-{id}.scope",
+    "/sys/fs/cgroup/docker/{id}",
+    "/sys/fs/cgroup/system.slice/docker-{id}.scope",
+)
+"""Where the kernel accounts for a container's memory: control groups of version 1 and 2, made by
+Docker itself or by systemd.
+"""
+
+
+class DockerContainer(Container):
+    """A container for one event."""
+
+    def __init__(self, containers: "Containers", container_id: str, name: str) -> None:
+        self._containers = containers
+        self.id = container_id
+        self._name = name
+        self._group: Path | None = None
+
+    def wait(self, seconds: float) -> Exit | None:
+        """See Container."""
+        client = self._containers.client
+        with engine_errors():
+            try:
+                client.wait(self.id, timeout=seconds)
+            except requests.ReadTimeout:
+                return None
+            except requests.ConnectionError as error:
+                if "timed out" in str(error).lower():
+                    return None
+                raise
+            state = client.inspect_container(self.id)["State"]
+        return Exit(state["ExitCode"], state["OOMKilled"])
+
+    def peak_memory(self) -> int | None:
+        """See Container."""
+        for name in ("memory.max_usage_in_bytes", "memory.peak"):
+            with suppress(OSError, ValueError):
+                return int((self._memory_group() / name).read_text())
+        return None
+
+    def out_of_memory(self) -> bool:
+        """See Container."""
+        for name in ("memory.oom_control", "memory.events"):
+            with suppress(OSError, ValueError):
+                lines = (self._memory_group() / name).read_text().splitlines()
+                counts = dict(line.split(" ", 1) for line in lines)
+                return int(counts.get("oom_kill", 0)) > 0
+        return False
+
+    def remove(self) -> None:
+        """See Container. Should it not go, the next sweep takes it: nobody wants it any more."""
+        self._containers.forget(self._name)
+        self._containers.remove(self.id)
+
+    def _memory_group(self) -> Path:
+        """Return the folder of the container's control group; raises OSError if it is not seen."""
+        if self._group is None:
+            folders = (Path(pattern.format(id=self.id)) for pattern in _MEMORY_GROUPS)
+            self._group = next((folder for folder in folders if folder.is_dir()), None)
+        if self._group is None:
+            raise FileNotFoundError(f"no control group of container {self.id}")
+        return self._group
+
+
+class Containers:
+    """The containers of one node. ``processors`` is how many the Docker Engine has."""
+
+    def __init__(self, clients: Clients, installation: str, node: str) -> None:
+        self._clients = clients
+        self.labels = {INSTALLATION_LABEL: installation, NODE_LABEL: node}
+        self.processors = 1.0
+        self._wanted: set[str] = set()
+
+    @property
+    def client(self) -> Any:
+        """This thread's connection to the Docker Engine."""
+        return self._clients.mine()
+
+    def create(
+        self,
+        name: str,
+        image: str,
+        host: dict[str, Any],
+        command: list[str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> str:
+        """Make a container; returns its id. It is this node's own until it is removed."""
+        self._wanted.add(name)
+        try:
+            created = self.client.create_container(
+                image,
+                command=command,
+                name=name,
+                environment=dict(environment or {}),
+                labels=self.labels,
+                host_config=self.client.create_host_config(**{**_NO_LOG, **host}),
+                stdin_open=False,
+            )
+        except BaseException:
+            self.forget(name)
+            raise
+        container_id: str = created["Id"]
+        return container_id
+
+    @contextmanager
+    def created(
+        self, name: str, image: str, host: dict[str, Any], command: list[str] | None = None
+    ) -> Iterator[str]:
+        """Make a container that is removed when the block ends."""
+        container = self.create(name, image, host, command)
+        try:
+            yield container
+        finally:
+            self.forget(name)
+            self.remove(container)
+
+    def start(
+        self, name: str, image: str, host: dict[str, Any], environment: Mapping[str, str]
+    ) -> DockerContainer:
+        """Make and start a container for one event."""
+        container = self.create(name, image, host, environment=environment)
+        try:
+            self.client.start(container)
+        except BaseException:
+            self.forget(name)
+            self.remove(container)
+            raise
+        return DockerContainer(self, container, name)
+
+    def forget(self, name: str) -> None:
+        """Say that nobody wants a container any more."""
+        self._wanted.discard(name)
+
+    def remove(self, container_id: str) -> None:
+        """Kill and remove a container with its volumes; one that is gone, or goes, is no error."""
+        with engine_errors(), suppress(docker.errors.NotFound):
+            try:
+                self.client.remove_container(container_id, force=True, v=True)
+            except docker.errors.APIError as error:
+                if error.status_code != HTTPStatus.CONFLICT:
+                    raise
+
+    def remove_unwanted(self) -> list[str]:
+        """Remove what this node made and wants no more; returns the names."""
+        return self._remove(self._found(self.labels), self._wanted)
+
+    def remove_all(self) -> None:
+        """Remove everything that this node made."""
+        self._wanted.clear()
+        self._remove(self._found(self.labels), set())
+
+    def remove_of(self, node: str) -> list[str]:
+        """Remove what another node made, which is dead; returns the names."""
+        labels = {**self.labels, NODE_LABEL: node}
+        return self._remove(self._found(labels), set())
+
+    def _found(self, labels: Mapping[str, str]) -> dict[str, str]:
+        """Return the containers with these labels: names by id."""
+        filters = {"label": [f"{key}={value}" for key, value in labels.items()]}
+        with engine_errors():
+            found = self.client.containers(all=True, filters=filters)
+        return {each["Id"]: each["Names"][0].removeprefix("/") for each in found if each["Names"]}
+
+    def _remove(self, found: Mapping[str, str], wanted: set[str]) -> list[str]:
+        unwanted = {each: name for each, name in found.items() if name not in wanted}
+        for container_id in unwanted:
+            self.remove(container_id)
+        return sorted(unwanted.values())
+
+    def bounded(
+        self, memory: int, cpus: float, pids: int, network: str, file_mb: int | None = None
+    ) -> dict[str, Any]:
+        """Return the limits of a container that runs a user's code; sizes in MB."""
+        size = memory * limits.MIB
+        ulimits = [
+            Ulimit(name="nofile", soft=_OPEN_FILES, hard=_OPEN_FILES),
+            Ulimit(name="core", soft=0, hard=0),
+        ]
+        if file_mb is not None:
+            most = file_mb * limits.MIB
+            ulimits.append(Ulimit(name="fsize", soft=most, hard=most))
+        return {
+            "mem_limit": size,
+            "memswap_limit": size,
+            # Docker refuses more than the host has, where more is simply no limit.
+            "nano_cpus": int(min(cpus, self.processors) * 1e9),
+            "pids_limit": pids,
+            "cap_drop": ["ALL"],
+            "security_opt": ["no-new-privileges"],
+            "ipc_mode": "private",
+            "network_mode": network,
+            "ulimits": ulimits,
+        }
+
+
+def bind(source: Path, target: str) -> Mount:
+    """Return a read-only view of a folder of the node."""
+    return Mount(target, str(source), type="bind", read_only=True, propagation="rprivate")
