@@ -125,7 +125,8 @@ class Executor:
     @contextmanager
     def _container(self, job: Job, image: str, link: Link) -> Iterator[Container]:
         spec = RunSpec(
-            name=f"{self._conf.installation}-{link.folder.name}",
+            # Neighbours on the network can learn a container's name, so it says nothing.
+            name=f"{self._conf.installation}-{secrets.token_hex(8)}",
             image=image,
             link=link.folder,
             memory=job.memory,

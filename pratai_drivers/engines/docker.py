@@ -23,6 +23,7 @@ from pratai_drivers.engines.docker_client import INSTALLATION_LABEL, Clients, en
 from pratai_drivers.engines.docker_containers import Containers, bind
 
 LOG = logging.getLogger(__name__)
+_CLOSED_IN = 25
 _NEEDED = ("MemoryLimit", "PidsLimit", "CpuCfsQuota")
 
 
@@ -57,6 +58,7 @@ class DockerEngine(Engine):
         with engine_errors():
             info = self._clients.mine().info()
             _check_limits(info)
+            _check_seccomp(info)
             self._containers.processors = float(info["NCPU"])
             self._containers.remove_all()
             self._network.create()
@@ -145,3 +147,16 @@ def _check_limits(info: dict[str, Any]) -> None:
         missing.append("SwapLimit")
     if missing:
         raise EngineError(f"this host cannot apply limits that Pratai needs: {', '.join(missing)}")
+
+
+def _check_seccomp(info: dict[str, Any]) -> None:
+    """Warn of an engine whose own profile still lets through what later ones do not."""
+    version = str(info["ServerVersion"])
+    major = version.split(".", 1)[0]
+    if major.isdigit() and int(major) < _CLOSED_IN:
+        LOG.warning(
+            "Docker Engine %s lets containers make vsock sockets and io_uring rings, which %d and "
+            "later do not (see the documents on isolation)",
+            version,
+            _CLOSED_IN,
+        )

@@ -20,14 +20,14 @@ _RULES_SECONDS = 60
 
 
 def control_plane(conf: cfg.ConfigOpts) -> list[str]:
-    """Return the addresses of the scheduler and the collector."""
-    addresses = set()
+    """Return the IPv4 addresses of the scheduler and the collector; the bridge knows no others."""
+    addresses: set[str] = set()
     for url in (conf.sockets.scheduler, conf.sockets.collector):
         host = urlsplit(url).hostname
         if host is None:
             continue
         try:
-            addresses.add(socket.gethostbyname(host))
+            addresses.update(socket.gethostbyname_ex(host)[2])
         except OSError as error:
             raise EngineError(f"{host} has no address: {error}") from error
     return sorted(addresses)
@@ -44,8 +44,12 @@ class Network:
         self.rules_image = ""
 
     def create(self) -> None:
-        """Make the network, replacing one that was left behind, then its rules."""
+        """Make the network, replacing one that was left behind.
+
+        The rules come first: they wait for the bridge, so that no container is ever on it without.
+        """
         self._remove_network()
+        self._rules(["apply", self._bridge, *self._conf.driver.deny, *control_plane(self._conf)])
         self._containers.client.create_network(
             self.name,
             driver="bridge",
@@ -56,7 +60,6 @@ class Network:
             labels=self._containers.labels,
             enable_ipv6=False,
         )
-        self._rules(["apply", self._bridge, *self._conf.driver.deny, *control_plane(self._conf)])
 
     def exists(self) -> bool:
         """Say whether the network is there."""
