@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -55,15 +56,15 @@ class Executor:
         logs = self._logs(job)
         started_at = self._clock()
         reason = message = None
-        try:
-            self._builder.image(job.package, _Writer(logs))
-        except BuildError as error:
-            reason, message = Reason.IMAGE_BUILD, str(error)
-            _Writer(logs)(f"{error}\n".encode())
-        except EngineError as error:
-            LOG.exception("request %s: the engine failed", job.request_id)
-            reason, message = Reason.NODE_LOST, str(error)
-        logs.flush()
+        with _Writer(logs) as say:
+            try:
+                self._builder.image(job.package, say)
+            except BuildError as error:
+                reason, message = Reason.IMAGE_BUILD, str(error)
+                say(f"{error}\n".encode())
+            except EngineError as error:
+                LOG.exception("request %s: the engine failed", job.request_id)
+                reason, message = Reason.NODE_LOST, str(error)
         deliver(self._result(job, started_at, logs.chunks, reason, message))
 
     def run(self, job: Job, deliver: Deliver, interruption: Interruption) -> None:
@@ -182,13 +183,31 @@ def _claim(job: AttemptMessage) -> dict[str, Any]:
 
 
 class _Writer:
-    """Sends what a build prints to its log."""
+    """Sends what a build prints to its log, also while it prints nothing more for a time."""
 
     def __init__(self, logs: LogCutter) -> None:
         self._logs = logs
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._serve, name="build-log", daemon=True)
 
     def __call__(self, output: bytes) -> None:
-        self._logs.write(output, time.monotonic())
+        with self._lock:
+            self._logs.write(output, time.monotonic())
+
+    def __enter__(self) -> "_Writer":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._logs.flush()
+
+    def _serve(self) -> None:
+        while not self._ended.wait(limits.LOG_CHUNK_SECONDS):
+            with self._lock:
+                self._logs.flush_due(time.monotonic())
 
 
 def node_path(conf: cfg.ConfigOpts) -> Path:

@@ -90,5 +90,7 @@ def _meaning(header: dict[str, object], body: bytes) -> Said:
     if operation in ("error", "init_error"):
         reason = header.get("reason")
         known = reason if isinstance(reason, str) and reason in _RUNNER_REASONS else "exception"
-        return Failure(known, str(header.get("message", ""))[:4096])
+        # JSON can name half a character, which no text that we send on may hold.
+        message = str(header.get("message", "")).encode(errors="backslashreplace").decode()
+        return Failure(known, message[:4096])
     raise ProtocolError(f"unknown operation {operation!r}")

@@ -68,6 +68,6 @@ printf '[DEFAULT]\nstate_path = %s/prepare\n' "$work" >"$work/prepare.conf"
 part "the runtimes' images" "$VENV/bin/pratai-driver" \
     --config-file "$work/prepare.conf" --config-file "$work/build.conf" --prepare || exit 1
 part "tests with services" "$VENV/bin/python" -m pytest -q --durations=15 \
-    tests/contract tests/functional tests/faults \
+    tests/contract tests/functional tests/integration tests/faults \
     --junitxml "$PRATAI_JUNIT/services.xml" || true
 part "make demo" demo || true

@@ -1,11 +1,12 @@
 """Builds in throwaway containers: what a runtime's ``install`` leaves behind becomes a layer."""
 
 import io
+import logging
 import tarfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager
 from typing import Any
 
 import docker
@@ -15,14 +16,16 @@ from pratai_common import limits
 from pratai_common.errors import BuildError
 from pratai_common.package import PackageFile
 from pratai_drivers.engines.base import BuildSpec, Print
-from pratai_drivers.engines.docker_client import INSTALLATION_LABEL, engine_errors
+from pratai_drivers.engines.docker_client import INSTALLATION_LABEL, connect, engine_errors
 from pratai_drivers.engines.docker_containers import Containers, bind
 
+LOG = logging.getLogger(__name__)
 _FUNCTION_FOLDER = "/opt/pratai/function"
 _INSTALL = "/opt/pratai/runner/install"
 _OUTPUT = {"stdout": 1, "stderr": 1, "stream": 1}
 _WAIT_SECONDS = 60
 _LOOK_SECONDS = 0.5
+_LONGEST_LOOK_SECONDS = 10
 _LOOK_SHARE = 4
 """The look at the disk comes again after this many times what it took: a large build is looked at
 less often, so that the looking stays a small part of the work.
@@ -38,7 +41,7 @@ class Builds:
     def install(self, spec: BuildSpec, say: Print) -> None:
         """See Engine."""
         with engine_errors(), self._started(spec) as (container, output):
-            watch = _Watch(self._containers, container, spec)
+            watch = _Watch(container, spec)
             watch.start()
             try:
                 for _stream, chunk in _frames(output):
@@ -89,12 +92,13 @@ class _Watch:
 
     Docker bounds what a container writes only on file systems with quotas. So the size is looked
     at again and again, and a limit on each file's size keeps one look from coming far too late.
+    Whatever Docker answers, or does not in time, it is tried again until the build has ended.
     """
 
-    def __init__(self, containers: Containers, container: str, spec: BuildSpec) -> None:
-        self._containers = containers
+    def __init__(self, container: str, spec: BuildSpec) -> None:
         self._container = container
         self._spec = spec
+        self._ends = time.monotonic() + spec.timeout
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="build-watch", daemon=True)
         self.verdict: str | None = None
@@ -109,29 +113,30 @@ class _Watch:
         self._thread.join()
 
     def _serve(self) -> None:
-        ends = time.monotonic() + self._spec.timeout
         pause = _LOOK_SECONDS
-        while not self._ended.wait(max(0.0, min(pause, ends - time.monotonic()))):
+        while not self._ended.wait(pause):
             began = time.monotonic()
-            if began >= ends:
-                return self._kill(f"took longer than {self._spec.timeout} s")
-            with suppress(docker.errors.DockerException, OSError):
-                if self._written() > self._spec.disk * limits.MIB:
-                    return self._kill(f"took more than {self._spec.disk} MB of disk")
+            try:
+                self._look()
+            except (docker.errors.DockerException, OSError) as error:
+                LOG.warning("container %s of a build: %s", self._container, error)
             pause = max(_LOOK_SECONDS, _LOOK_SHARE * (time.monotonic() - began))
-        return None
+            if self.verdict is None:
+                pause = min(pause, max(0.0, self._ends - time.monotonic()))
 
-    def _written(self) -> int:
+    def _look(self) -> None:
+        with closing(connect(_LONGEST_LOOK_SECONDS)) as client:
+            if time.monotonic() >= self._ends:
+                self.verdict = self.verdict or f"took longer than {self._spec.timeout} s"
+            elif self._written(client) > self._spec.disk * limits.MIB:
+                self.verdict = self.verdict or f"took more than {self._spec.disk} MB of disk"
+            if self.verdict is not None:
+                client.kill(self._container)
+
+    def _written(self, client: Any) -> int:
         """Return the bytes that the container has added to its image."""
-        found = self._containers.client.containers(
-            all=True, size=True, filters={"id": self._container}
-        )
+        found = client.containers(all=True, size=True, filters={"id": self._container})
         return sum(each.get("SizeRw") or 0 for each in found)
-
-    def _kill(self, verdict: str) -> None:
-        self.verdict = verdict
-        with suppress(docker.errors.APIError):
-            self._containers.client.kill(self._container)
 
 
 def _check(state: dict[str, Any], verdict: str | None, spec: BuildSpec) -> None:

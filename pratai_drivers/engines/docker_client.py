@@ -25,6 +25,11 @@ def engine_errors() -> Iterator[None]:
         raise EngineError(f"Docker: {error}") from error
 
 
+def connect(timeout: int) -> Any:
+    """Return a connection of its own, on which no call takes longer than ``timeout`` seconds."""
+    return docker.APIClient(version="auto", timeout=timeout, **kwargs_from_env())
+
+
 class Clients:
     """A connection a thread: the client's are not made to be shared."""
 
@@ -35,9 +40,7 @@ class Clients:
     def mine(self) -> Any:
         """Return this thread's connection."""
         if not hasattr(self._local, "client"):
-            self._local.client = docker.APIClient(
-                version="auto", timeout=_API_TIMEOUT_SECONDS, **kwargs_from_env()
-            )
+            self._local.client = connect(_API_TIMEOUT_SECONDS)
             self._opened.append(self._local.client)
         return self._local.client
 

@@ -99,6 +99,7 @@ class Containers:
         self.labels = {INSTALLATION_LABEL: installation, NODE_LABEL: node}
         self.processors = 1.0
         self._wanted: set[str] = set()
+        self._suspected: set[str] = set()
 
     @property
     def client(self) -> Any:
@@ -170,18 +171,27 @@ class Containers:
                     raise
 
     def remove_unwanted(self) -> list[str]:
-        """Remove what this node made and wants no more; returns the names."""
-        return self._remove(self._found(self.labels), self._wanted)
+        """Remove what this node made and wants no more; returns the names.
+
+        Only what was found the time before too: others are just being removed.
+        """
+        unwanted = {
+            each: name
+            for each, name in self._found(self.labels).items()
+            if name not in self._wanted
+        }
+        former, self._suspected = self._suspected, set(unwanted)
+        return self._remove({each: name for each, name in unwanted.items() if each in former})
 
     def remove_all(self) -> None:
         """Remove everything that this node made."""
         self._wanted.clear()
-        self._remove(self._found(self.labels), set())
+        self._remove(self._found(self.labels))
 
     def remove_of(self, node: str) -> list[str]:
         """Remove what another node made, which is dead; returns the names."""
         labels = {**self.labels, NODE_LABEL: node}
-        return self._remove(self._found(labels), set())
+        return self._remove(self._found(labels))
 
     def _found(self, labels: Mapping[str, str]) -> dict[str, str]:
         """Return the containers with these labels: names by id."""
@@ -190,11 +200,10 @@ class Containers:
             found = self.client.containers(all=True, filters=filters)
         return {each["Id"]: each["Names"][0].removeprefix("/") for each in found if each["Names"]}
 
-    def _remove(self, found: Mapping[str, str], wanted: set[str]) -> list[str]:
-        unwanted = {each: name for each, name in found.items() if name not in wanted}
-        for container_id in unwanted:
+    def _remove(self, found: Mapping[str, str]) -> list[str]:
+        for container_id in found:
             self.remove(container_id)
-        return sorted(unwanted.values())
+        return sorted(found.values())
 
     def bounded(
         self, memory: int, cpus: float, pids: int, network: str, file_mb: int | None = None

@@ -19,11 +19,11 @@ from typing import Any
 
 import docker
 import requests
-from docker.utils import kwargs_from_env
 from oslo_config import cfg
 
 from pratai_common.errors import EngineError
 from pratai_drivers.engines.base import Print
+from pratai_drivers.engines.docker_client import connect
 
 _RUNTIMES = Path(str(importlib.resources.files("pratai_runtimes")))
 _NETRULES = Path(__file__).parent.parent / "netrules"
@@ -90,7 +90,7 @@ class Images:
         return image
 
     def _pull(self, image: str, seconds: int) -> None:
-        client = docker.APIClient(version="auto", timeout=seconds, **kwargs_from_env())
+        client = connect(seconds)
         ends = time.monotonic() + seconds
         for event in client.pull(image, stream=True, decode=True):
             if "error" in event:

@@ -1,0 +1,5 @@
+"""Returns what came in."""
+
+
+def main(payload=None):
+    return payload

@@ -1,0 +1,3 @@
+from setuptools import setup
+
+setup(name="greeter", version="1.2", py_modules=["greeter"])
