@@ -8,13 +8,13 @@ class ClientError(Exception):
 
 
 class NotFoundError(ClientError):
-    """There is no such function or request."""
+    """What was named is not there."""
 
     exit_code = 3
 
 
 class RefusedError(ClientError):
-    """The service understood and refused: bad input, a conflict, too large."""
+    """The service understood and refused: bad input, a conflict, too large, too many."""
 
     exit_code = 4
 
@@ -27,3 +27,10 @@ class UnavailableError(ClientError):
 
 class UnsuccessfulError(ClientError):
     """What was waited for ended, but not well."""
+
+
+class RequestFailedError(UnsuccessfulError):
+    """A request ended with a reason: the user's code failed, or it was cancelled."""
+
+    def __init__(self, request_id: str, reason: str, message: str) -> None:
+        super().__init__(f"request {request_id} ended badly: {reason}: {message}")

@@ -3,7 +3,9 @@
 import importlib.metadata
 import os
 import sys
+from argparse import ArgumentParser
 from functools import cached_property
+from typing import Any
 
 from cliff.app import App
 from cliff.command import Command
@@ -13,18 +15,69 @@ from prataiclient.client import Client
 from prataiclient.errors import ClientError
 from prataiclient.session import make_adapter
 
+_PIPE_CLOSED = 141
+"""What a shell says of a program that SIGPIPE ended, and cliff where it notices it first."""
+
 
 class PrataiShell(App):
     """One command of cliff's group ``pratai.cli``, or its interactive shell."""
 
     def __init__(self) -> None:
+        self._version = importlib.metadata.version("python-prataiclient")
         super().__init__(
             description="Functions that run on events, for OpenStack",
-            version=importlib.metadata.version("python-prataiclient"),
+            version=self._version,
             command_manager=CommandManager("pratai.cli", convert_underscores=False),
             deferred_help=True,
         )
         self.exit_code = 0
+
+    def build_option_parser(
+        self,
+        description: str | None,
+        version: str | None,
+        argparse_kwargs: dict[str, Any] | None = None,
+    ) -> ArgumentParser:
+        """Return the parser of the options that every command takes, wherever they stand.
+
+        Cliff's own has ``--version`` among them, and would take it from ``function-update``.
+        """
+        parser = ArgumentParser(
+            prog=self.NAME,
+            description=description,
+            epilog="--version, with nothing else, shows the version of this program.",
+            add_help=False,
+            allow_abbrev=False,
+            **(argparse_kwargs or {}),
+        )
+        add = parser.add_argument
+        add(
+            "-v",
+            "--verbose",
+            action="count",
+            dest="verbose_level",
+            default=self.DEFAULT_VERBOSE_LEVEL,
+            help="say more: each call of the service",
+        )
+        add(
+            "-q",
+            "--quiet",
+            action="store_const",
+            dest="verbose_level",
+            const=0,
+            help="say nothing but warnings and errors",
+        )
+        add("--log-file", metavar="PATH", help="write a log as well")
+        add("-h", "--help", action="store_true", dest="deferred_help", help="show help")
+        add("--debug", action="store_true", help="show tracebacks of errors")
+        return parser
+
+    def run(self, argv: list[str]) -> int:
+        """Run what the command line says; returns the exit code."""
+        if argv == ["--version"]:
+            self.stdout.write(f"{self.NAME} {self._version}\n")
+            return 0
+        return int(super().run(argv))
 
     @cached_property
     def client(self) -> Client:
@@ -40,5 +93,10 @@ class PrataiShell(App):
 def main(arguments: list[str] | None = None) -> int:
     """Run the program; returns its exit code."""
     shell = PrataiShell()
-    code = int(shell.run(sys.argv[1:] if arguments is None else arguments))
+    code = shell.run(sys.argv[1:] if arguments is None else arguments)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads on; the interpreter would complain when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _PIPE_CLOSED
     return shell.exit_code or code

@@ -1,14 +1,18 @@
 """What commands share."""
 
 import json
-from argparse import Namespace
-from typing import Any, cast
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable, Iterator
+from typing import Any, TextIO, cast
 
 from cliff.command import Command
 from cliff.lister import Lister
 from cliff.show import ShowOne
 
 from prataiclient.client import Client, Json
+from prataiclient.errors import RequestFailedError
+from prataiclient.progress import Progress
+from prataiclient.waiting import FINAL, wait
 
 
 class ClientCommand(Command):
@@ -19,13 +23,39 @@ class ClientCommand(Command):
         """The application's connection."""
         return cast("Client", self.app.client)  # type: ignore[attr-defined]  # cliff: any App
 
+    def stream(self, pieces: Iterable[str], to: TextIO) -> None:
+        """Write each piece when it comes."""
+        for piece in pieces:
+            to.write(piece)
+            to.flush()
+
+
+class FunctionCommand(ClientCommand):
+    """A command on one function."""
+
+    def get_parser(self, prog_name: str) -> ArgumentParser:
+        """See cliff."""
+        parser: ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("function", metavar="FUNCTION", help="id or name")
+        return parser
+
+    def function_id(self, parsed: Namespace) -> str:
+        """Return the id of the function that the command line names."""
+        return str(self.client.function(parsed.function)["function_id"])
+
 
 class ListCommand(ClientCommand, Lister):
     """A command that answers a table."""
 
-    def rows(self, columns: tuple[str, ...], items: list[Json]) -> tuple[tuple[str, ...], Any]:
-        """Return some columns of the items, as cliff wants them."""
-        return columns, [tuple(item.get(column) for column in columns) for item in items]
+    def rows(
+        self, columns: tuple[str, ...], items: Iterable[Json], parsed: Namespace
+    ) -> tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]:
+        """Return some columns of the items, as cliff wants them; an item is taken when its row
+        is.
+        """
+        return columns, (
+            tuple(_shown(item.get(column), parsed) for column in columns) for item in items
+        )
 
 
 class ShowCommand(ClientCommand, ShowOne):
@@ -33,10 +63,44 @@ class ShowCommand(ClientCommand, ShowOne):
 
     def fields(self, item: Json, parsed: Namespace) -> tuple[list[str], list[Any]]:
         """Return all of a thing; where a person reads, structures are shown as JSON."""
-        structured = parsed.formatter in ("json", "yaml")
-        values = [value if structured else _readable(value) for value in item.values()]
-        return list(item), values
+        return list(item), [_shown(value, parsed) for value in item.values()]
 
 
-def _readable(value: Any) -> Any:
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
+class RunCommand(ShowCommand):
+    """A command that makes a request, and may wait for its result."""
+
+    def get_parser(self, prog_name: str) -> ArgumentParser:
+        """See cliff."""
+        parser: ArgumentParser = super().get_parser(prog_name)
+        parser.add_argument("--wait", action="store_true", help="until it ended; show the result")
+        return parser
+
+    def made(self, request_id: str, parsed: Namespace) -> tuple[list[str], list[Any]]:
+        """Return the request's id, and if that is wanted its result, which is waited for."""
+        if not parsed.wait:
+            return self.fields({"request_id": request_id}, parsed)
+        request = self._ended(request_id)
+        if request["status"] != "success":
+            raise RequestFailedError(request_id, request["reason"], request["message"])
+        return self.fields({"request_id": request_id, "result": request["result"]}, parsed)
+
+    def _ended(self, request_id: str) -> Json:
+        try:
+            with Progress(self.app.stderr) as progress:
+
+                def read() -> Json:
+                    request = self.client.request(request_id)
+                    progress.text = f"{request['status']} {request_id}"
+                    return request
+
+                return wait(read, lambda status: status in FINAL, progress)
+        except KeyboardInterrupt:
+            self.app.stderr.write(f"request {request_id} goes on\n")
+            raise
+
+
+def _shown(value: Any, parsed: Namespace) -> Any:
+    """Return a value as the chosen format shows it: JSON and YAML have structures of their own."""
+    if isinstance(value, dict | list) and parsed.formatter not in ("json", "yaml"):
+        return json.dumps(value, ensure_ascii=False)
+    return value

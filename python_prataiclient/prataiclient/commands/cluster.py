@@ -1,17 +1,9 @@
-"""``runtime-list`` and ``cluster-status``: what the platform can run, and what runs it."""
+"""``cluster-status``: what runs the platform."""
 
 from argparse import Namespace
 from typing import Any
 
 from prataiclient.commands.base import ListCommand
-
-
-class RuntimeList(ListCommand):
-    """List the runtimes that functions may use."""
-
-    def take_action(self, parsed: Namespace) -> tuple[tuple[str, ...], Any]:
-        """See cliff."""
-        return self.rows(("name", "image", "nodes"), self.client.runtimes())
 
 
 class ClusterStatus(ListCommand):
@@ -20,4 +12,4 @@ class ClusterStatus(ListCommand):
     def take_action(self, parsed: Namespace) -> tuple[tuple[str, ...], Any]:
         """See cliff."""
         columns = ("daemon_type", "daemon_id", "status", "ip", "version", "joined_at")
-        return self.rows(columns, self.client.daemons())
+        return self.rows(columns, self.client.daemons(), parsed)

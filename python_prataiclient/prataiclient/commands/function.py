@@ -1,64 +1,98 @@
-"""``function-*``: functions and their code."""
+"""``function-*``: functions, their code, and what they print."""
 
-import json
-from argparse import ArgumentParser, Namespace
+import time
+from argparse import SUPPRESS, ArgumentParser, Namespace
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from prataiclient.client import Json
-from prataiclient.commands.base import ClientCommand, ListCommand, ShowCommand
-from prataiclient.errors import RefusedError, UnsuccessfulError
-from prataiclient.waiting import FINAL, wait
+from prataiclient.commands import arguments
+from prataiclient.commands.base import (
+    ClientCommand,
+    FunctionCommand,
+    ListCommand,
+    RunCommand,
+    ShowCommand,
+)
+from prataiclient.errors import UnsuccessfulError
+from prataiclient.progress import Progress
+from prataiclient.tail import Tail
+from prataiclient.waiting import wait
 
-_SETTINGS = ("description", "memory", "cpus", "timeout", "type", "event", "frequency", "runtime")
+_LOG_END_LINES = 20
+_LOOK_SECONDS = 0.5
 
 
-class FunctionCreate(ShowCommand):
-    """Upload a zip as a new function."""
+class _BuildCommand(ShowCommand):
+    """A command that uploads a zip, and may wait until it is built."""
 
     def get_parser(self, prog_name: str) -> ArgumentParser:
         """See cliff."""
         parser: ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("name", metavar="NAME")
-        parser.add_argument("--zip", "--file", dest="zip", type=Path, required=True, metavar="PATH",
-                            help="zip with new_module.py and requirements.txt")  # fmt: skip
-        parser.add_argument("--description", help="for people")
-        parser.add_argument("--memory", type=int, metavar="MB", help="64 to 8192 (128)")
-        parser.add_argument("--cpus", type=float, help="processors (1)")
-        parser.add_argument(
-            "--timeout", type=int, metavar="SECONDS", help="of a run, at most 900 (60)"
-        )
-        parser.add_argument("--type", choices=["async"], help="how callers get results")
-        parser.add_argument("--event", choices=["webhook", "timer"], help="what runs it (webhook)")
-        parser.add_argument("--frequency", type=float, metavar="MINUTES", help="of a timer")
-        parser.add_argument("--runtime", help="see runtime-list (python3)")
         parser.add_argument("--wait", action="store_true", help="until it is built")
+        parser.add_argument(
+            "--follow", action="store_true", help="show the log of the build while waiting for it"
+        )
+        return parser
+
+    def built(
+        self, parsed: Namespace, function_id: str, made: Json, read: Callable[[], Json]
+    ) -> Json:
+        """Return what was made, if that is wanted after its build, when ``read`` returns it;
+        raises UnsuccessfulError.
+        """
+        if not (parsed.wait or parsed.follow):
+            return made
+        if parsed.follow:
+            self.stream(self.client.follow_build_log(function_id), self.app.stderr)
+        made = self._ended(function_id, read)
+        if made["status"] == "error":
+            if not parsed.follow:
+                lines = self.client.build_log(function_id).splitlines(keepends=True)
+                self.stream(lines[-_LOG_END_LINES:], self.app.stderr)
+            raise UnsuccessfulError(f"the build failed: {made['build_error']}")
+        return made
+
+    def _ended(self, function_id: str, read: Callable[[], Json]) -> Json:
+        with Progress(self.app.stderr) as progress:
+
+            def look() -> Json:
+                if progress.shown:
+                    progress.text = _last_line(self.client.build_log(function_id))
+                return read()
+
+            return wait(look, lambda status: status != "building", progress)
+
+
+class FunctionCreate(_BuildCommand):
+    """Upload a zip as a new function."""
+
+    def get_parser(self, prog_name: str) -> ArgumentParser:
+        """See cliff."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument("name", metavar="NAME")
+        arguments.add_zip(parser, required=True)
+        arguments.add_settings(parser)
+        parser.add_argument("--event", choices=["webhook", "timer"], default=SUPPRESS,
+                            help="what runs it (webhook)")  # fmt: skip
+        arguments.add_frequency(parser)
+        parser.add_argument("--runtime", default=SUPPRESS, help="see runtime-list (python3)")
         return parser
 
     def take_action(self, parsed: Namespace) -> tuple[list[str], list[Any]]:
         """See cliff."""
-        if not parsed.zip.is_file():
-            raise RefusedError(f"there is no file {parsed.zip}")
-        settings = {
-            name: value for name in _SETTINGS if (value := getattr(parsed, name)) is not None
-        }
-        if parsed.frequency is not None:
+        settings = arguments.given(parsed)
+        if "frequency" in settings:
             settings.setdefault("event", "timer")
-        function = self.client.create_function(parsed.name, parsed.zip, settings)
-        if parsed.wait:
-            function = self._built(function["function_id"])
-        return self.fields(function, parsed)
-
-    def _built(self, function_id: str) -> Json:
-        function = wait(lambda: self.client.function(function_id), lambda s: s != "building")
-        if function["status"] == "error":
-            self.app.stderr.write(self.client.build_log(function_id))
-            raise UnsuccessfulError(f"the build failed: {function['build_error']}")
-        return function
+        made = self.client.create_function(arguments.existing(parsed.zip), settings)
+        identity = made["function_id"]
+        made = self.built(parsed, identity, made, lambda: self.client.function(identity))
+        return self.fields(made, parsed)
 
 
 class FunctionList(ListCommand):
-    """List the project's functions."""
+    """List the project's functions, newest first."""
 
     def get_parser(self, prog_name: str) -> ArgumentParser:
         """See cliff."""
@@ -69,25 +103,54 @@ class FunctionList(ListCommand):
     def take_action(self, parsed: Namespace) -> tuple[tuple[str, ...], Any]:
         """See cliff."""
         columns = ("function_id", "name", "status", "event", "type", "memory", "version")
-        return self.rows(columns[:1] if parsed.only_id else columns, list(self.client.functions()))
+        return self.rows(
+            columns[:1] if parsed.only_id else columns, self.client.functions(), parsed
+        )
 
 
-class _FunctionCommand(ClientCommand):
-    """A command on one function, by id or name."""
-
-    def get_parser(self, prog_name: str) -> ArgumentParser:
-        """See cliff."""
-        parser: ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("function", metavar="ID", help="id or name")
-        return parser
-
-
-class FunctionShow(_FunctionCommand, ShowCommand):
+class FunctionShow(FunctionCommand, ShowCommand):
     """Show a function."""
 
     def take_action(self, parsed: Namespace) -> tuple[list[str], list[Any]]:
         """See cliff."""
         return self.fields(self.client.function(parsed.function), parsed)
+
+
+class FunctionUpdate(FunctionCommand, _BuildCommand):
+    """Change a function, or upload its next version with --zip, which is then shown."""
+
+    def get_parser(self, prog_name: str) -> ArgumentParser:
+        """See cliff."""
+        parser = super().get_parser(prog_name)
+        arguments.add_zip(parser, required=False)
+        parser.add_argument("--version", type=int, metavar="N", default=SUPPRESS,
+                            help="let this version serve, which was built before")  # fmt: skip
+        parser.add_argument("--name", default=SUPPRESS)
+        arguments.add_settings(parser)
+        parser.add_argument("--no-env", action="store_const", const=[], dest="environment",
+                            default=SUPPRESS, help="remove the environment variables")  # fmt: skip
+        parser.add_argument("--rotate-endpoint", action="store_true", default=SUPPRESS,
+                            help="give the public endpoint another address")  # fmt: skip
+        return parser
+
+    def take_action(self, parsed: Namespace) -> tuple[list[str], list[Any]]:
+        """See cliff."""
+        identity, settings = self.function_id(parsed), arguments.given(parsed)
+        if parsed.zip is None:
+            return self.fields(self.client.update_function(identity, settings), parsed)
+        made = self.client.upload_version(identity, arguments.existing(parsed.zip), settings)
+        number = made["version"]
+        made = self.built(parsed, identity, made, lambda: self.client.version(identity, number))
+        return self.fields(made, parsed)
+
+
+class FunctionVersions(FunctionCommand, ListCommand):
+    """List the versions of a function, oldest first."""
+
+    def take_action(self, parsed: Namespace) -> tuple[tuple[str, ...], Any]:
+        """See cliff."""
+        columns = ("version", "status", "runtime", "size", "created_at", "build_error")
+        return self.rows(columns, self.client.versions(self.function_id(parsed)), parsed)
 
 
 class FunctionDelete(ClientCommand):
@@ -96,7 +159,7 @@ class FunctionDelete(ClientCommand):
     def get_parser(self, prog_name: str) -> ArgumentParser:
         """See cliff."""
         parser: ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("functions", metavar="ID", nargs="+", help="id or name")
+        parser.add_argument("functions", metavar="FUNCTION", nargs="+", help="id or name")
         return parser
 
     def take_action(self, parsed: Namespace) -> None:
@@ -105,7 +168,7 @@ class FunctionDelete(ClientCommand):
             self.client.delete_function(self.client.function(name)["function_id"])
 
 
-class FunctionExecute(_FunctionCommand, ShowCommand):
+class FunctionExecute(FunctionCommand, RunCommand):
     """Send a function an event."""
 
     def get_parser(self, prog_name: str) -> ArgumentParser:
@@ -115,40 +178,95 @@ class FunctionExecute(_FunctionCommand, ShowCommand):
         payload.add_argument("--payload", metavar="JSON")
         payload.add_argument("--file", type=Path, metavar="PATH", help="file with the payload")
         parser.add_argument("--idempotency-key", metavar="KEY")
-        parser.add_argument("--wait", action="store_true", help="until it ended; show the result")
         return parser
 
     def take_action(self, parsed: Namespace) -> tuple[list[str], list[Any]]:
         """See cliff."""
-        function = self.client.function(parsed.function)
-        payload = _payload(parsed)
-        request_id = self.client.execute(function["function_id"], payload, parsed.idempotency_key)
-        if not parsed.wait:
-            return self.fields({"request_id": request_id}, parsed)
-        request = wait(lambda: self.client.request(request_id), lambda status: status in FINAL)
-        if request["status"] != "success":
-            raise UnsuccessfulError(
-                f"request {request_id}: {request['status']}, {request['reason']}: "
-                f"{request['message']}"
-            )
-        return self.fields({"request_id": request_id, "result": request["result"]}, parsed)
+        payload = arguments.payload(parsed)
+        called = self.client.execute(self.function_id(parsed), payload, parsed.idempotency_key)
+        if not called.ended:
+            return self.made(called.request_id, parsed)
+        return self.fields({"request_id": called.request_id, "result": called.result}, parsed)
 
 
-class FunctionBuildLog(_FunctionCommand):
-    """Print the log of a function's newest build."""
+class FunctionRunning(ListCommand):
+    """List the functions that run, with their running requests."""
+
+    def take_action(self, parsed: Namespace) -> tuple[tuple[str, ...], Any]:
+        """See cliff."""
+        columns = ("function_id", "name", "running", "request_ids")
+        return self.rows(columns, self.client.running_functions(), parsed)
+
+
+class FunctionStop(FunctionCommand, ListCommand):
+    """Cancel the running requests of a function; list those that were told to end."""
+
+    def take_action(self, parsed: Namespace) -> tuple[tuple[str, ...], Any]:
+        """See cliff."""
+        ids = self.client.stop_function(self.function_id(parsed))
+        return self.rows(("request_id",), [{"request_id": each} for each in ids], parsed)
+
+
+class FunctionLogs(FunctionCommand):
+    """Print what the newest request of a function printed; with --follow also what comes after."""
+
+    def get_parser(self, prog_name: str) -> ArgumentParser:
+        """See cliff."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--follow",
+            action="store_true",
+            help="go on until interrupted, a line above each request's output saying which it is",
+        )
+        return parser
 
     def take_action(self, parsed: Namespace) -> None:
         """See cliff."""
-        function = self.client.function(parsed.function)
-        self.app.stdout.write(self.client.build_log(function["function_id"]))
+        function_id = self.function_id(parsed)
+        if parsed.follow:
+            self.stream(_with_headings(self._tail(function_id)), self.app.stdout)
+            return
+        for newest in self.client.requests(function_id, most=1):
+            log = self.client.request_log(newest["request_id"])
+            self.app.stdout.write(log.decode(errors="replace"))
+
+    def _tail(self, function_id: str) -> Iterator[tuple[str, str]]:
+        """Yield request ids with what they print, without end."""
+        tail = Tail(self.client, function_id)
+        while True:
+            yield from tail.read()
+            time.sleep(_LOOK_SECONDS)
 
 
-def _payload(parsed: Namespace) -> Any:
-    """Return the payload that the command line gives; raises RefusedError if it is no JSON."""
-    if parsed.file is not None and not parsed.file.is_file():
-        raise RefusedError(f"there is no file {parsed.file}")
-    text = parsed.file.read_text() if parsed.file is not None else parsed.payload
-    try:
-        return None if text is None else json.loads(text)
-    except ValueError as error:
-        raise RefusedError(f"the payload is no JSON: {error}") from error
+class FunctionBuildLog(FunctionCommand):
+    """Print the log of a function's newest build."""
+
+    def get_parser(self, prog_name: str) -> ArgumentParser:
+        """See cliff."""
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--follow", action="store_true", help="until the build has ended")
+        return parser
+
+    def take_action(self, parsed: Namespace) -> None:
+        """See cliff."""
+        function_id = self.function_id(parsed)
+        if parsed.follow:
+            self.stream(self.client.follow_build_log(function_id), self.app.stdout)
+        else:
+            self.app.stdout.write(self.client.build_log(function_id))
+
+
+def _last_line(text: str) -> str:
+    lines = text.split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def _with_headings(printed: Iterator[tuple[str, str]]) -> Iterator[str]:
+    """Yield texts, headed as tail(1) does where one comes from another request than before."""
+    former, ended = None, True
+    for request_id, text in printed:
+        if request_id != former:
+            newline = "" if ended else "\n"
+            yield f"{newline}==> {request_id} <==\n"
+        yield text
+        former, ended = request_id, text.endswith("\n")
