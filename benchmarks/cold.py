@@ -1,0 +1,80 @@
+"""Cold: an asynchronous request, from the event to the stored result as a client reads it.
+
+Against ``docker run`` of the very same image doing nothing (``python3 -c pass``), each with a
+bridge and with no network.
+"""
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from benchmarks.client import Client
+from benchmarks.common import Figure, Values, interleaved, milliseconds, ratio, said
+from tests.packages import package
+from tests.stack import Stack
+from tests.waiting import until
+
+_NAP = package(
+    "import time\n\n\ndef main(payload=None):\n    time.sleep(payload)\n    return payload\n"
+)
+_ROUNDS = 20
+
+
+def figures(rounds: int) -> Iterator[Figure]:
+    """Measure; more rounds than other figures have, for they vary more."""
+    with tempfile.TemporaryDirectory() as folder:
+        stack = Stack(Path(folder)).start()
+        try:
+            with Client(stack.url) as client:
+                yield _figure(stack, client, max(rounds, _ROUNDS))
+        finally:
+            stack.stop()
+
+
+def _figure(stack: Stack, client: Client, rounds: int) -> Figure:
+    bridged = stack.function(_NAP)
+    alone = stack.function(_NAP, network="none")
+    image = _image_of(stack, bridged)
+
+    def pratai(name: str, function: str) -> Values:
+        def event() -> None:
+            request_id = client.accepted(f"/v1/functions/{function}", 0)
+            client.ended(f"/v1/requests/{request_id}", 0)
+
+        return {name: milliseconds(event)}
+
+    def docker(name: str, network: str) -> Values:
+        command = ["docker", "run", "--rm", "--network", network, image, "python3", "-c", "pass"]
+        return {name: milliseconds(lambda: subprocess.run(command, check=True))}
+
+    return Figure(
+        "cold",
+        "cold start, from event to stored result",
+        "ms",
+        interleaved(
+            [
+                partial(pratai, "pratai, bridge", bridged),
+                partial(pratai, "pratai, no network", alone),
+                partial(docker, "docker run, bridge", "bridge"),
+                partial(docker, "docker run, no network", "none"),
+            ],
+            rounds,
+        ),
+        [
+            ratio("pratai, bridge", "docker run, bridge"),
+            ratio("pratai, no network", "docker run, no network"),
+        ],
+        ["target: at most 1.5 x docker run of the same image"],
+    )
+
+
+def _image_of(stack: Stack, function: str) -> str:
+    """Return the image that a function runs in: that of its container while one runs."""
+    request_id = stack.submit(function, 2)
+    mine = f"label=pratai.node={stack.node}"
+    shown = ("docker", "ps", "--filter", mine, "--format", "{{.Image}}")
+    image = until(lambda: said(*shown), "the function runs in a container")
+    assert stack.ended(request_id)["result"] == 2
+    return image
