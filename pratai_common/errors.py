@@ -33,6 +33,10 @@ class StoreUnavailableError(PrataiError):
     """The store did not take or give the records; nothing is known to be written."""
 
 
+class ArchivesUnavailableError(StoreUnavailableError):
+    """The archives did not take the bytes; nothing is known to be kept."""
+
+
 class NameTakenError(PrataiError):
     """A function of that name exists in the project."""
 

@@ -12,7 +12,10 @@ class Archives(ABC):
 
     @abstractmethod
     def put(self, content: bytes) -> str:
-        """Keep bytes durably; returns their sha256 in hex. Repeating it changes nothing."""
+        """Keep bytes durably; returns their sha256 in hex. Repeating it changes nothing.
+
+        Raises ArchivesUnavailableError; then nothing is known to be kept.
+        """
 
     @abstractmethod
     def get(self, sha256: str) -> bytes:

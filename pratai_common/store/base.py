@@ -1,11 +1,17 @@
-"""What every store does. ``tests/contract/test_store.py`` says it again, to each implementation.
+"""What every store does. ``tests/contract/store`` says it again, to each implementation.
 
 Writes are durable when a method returns: they survive kill -9 of every process and power loss.
-Any method may raise StoreUnavailableError, after which nothing is known of the write.
+Any method may raise StoreUnavailableError, after which nothing is known of the write. The same
+object serves again when the store is back.
 
 A change is a pure function from the old record to the new one, or to ``None`` for "leave it". It
 may be called several times (another process got in between), and exactly one of its results is
-kept, so one party's decision never overwrites another's that it has not seen.
+kept, so one party's decision never overwrites another's that it has not seen. What it raises, the
+method raises, and then it has written nothing.
+
+What is read by id is as last written by anyone; so are a function's versions and subscriptions,
+and the function of an endpoint. Other lists may miss what was written within the last second, and
+show what has changed since.
 """
 
 from abc import ABC, abstractmethod
@@ -60,6 +66,9 @@ class RequestChange(NamedTuple):
 class Page(NamedTuple):
     """Which part of a list: up to ``limit`` records behind the one named ``marker``, newest
     first unless said otherwise. Requests have no ``name`` to sort by.
+
+    Ids decide the order of equals. A deleted function still is a marker; behind one that names no
+    record of the project there is nothing.
     """
 
     limit: int
@@ -115,7 +124,9 @@ class Store(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Finish writes, and let go of files and connections. Later writes raise
+        StoreUnavailableError.
+        """
 
     @abstractmethod
     def create_function(self, function: Function) -> None:
@@ -127,11 +138,11 @@ class Store(ABC):
 
     @abstractmethod
     def list_functions(self, project_id: str, which: FunctionFilter, page: Page) -> list[Function]:
-        """Return living functions in the page's order."""
+        """Return a project's living functions in the page's order."""
 
     @abstractmethod
     def function_of_endpoint(self, token: str) -> Function | None:
-        """Return the living function whose ``endpoint_token`` this is."""
+        """Return the living function whose ``endpoint_token`` this is; no former one counts."""
 
     @abstractmethod
     def change_function(
@@ -158,7 +169,10 @@ class Store(ABC):
 
     @abstractmethod
     def create_requests(self, new: Sequence[NewRequest]) -> list[Created]:
-        """Record requests that do not exist yet; returns what is stored under each id."""
+        """Record requests that do not exist yet; returns what is stored under each id, in order.
+
+        Where a request can be read, so can what it was created with.
+        """
 
     @abstractmethod
     def get_requests(self, request_ids: Sequence[str]) -> dict[str, Request]:
@@ -166,30 +180,34 @@ class Store(ABC):
 
     @abstractmethod
     def list_requests(self, project_id: str, which: RequestFilter, page: Page) -> list[Request]:
-        """Return requests of kind ``run`` in the page's order."""
+        """Return a project's requests of kind ``run`` in the page's order."""
 
     @abstractmethod
     def due_requests(self, now: int, limit: int) -> list[Request]:
         """Return queued and scheduled requests with ``next_run_at <= now``, longest due first.
 
-        May miss what was written within the last second, and show what has changed since.
+        Of all projects and kinds.
         """
 
     @abstractmethod
     def running_requests(self, limit: int) -> list[Request]:
-        """Return running requests, longest running first; as fresh as ``due_requests``."""
+        """Return running requests, longest running first: by ``started_at``, or by ``created_at``
+        where that is not known. Of all projects and kinds.
+        """
 
     @abstractmethod
     def change_requests(self, changes: Sequence[RequestChange]) -> list[Request | None]:
-        """Make changes to requests, each alone; returns each as it is afterwards, if it exists."""
+        """Make changes to requests, each alone and in their order; returns each request as it is
+        afterwards, if it exists. A result stays what it was first written as.
+        """
 
     @abstractmethod
     def get_input(self, request_id: str) -> Body | None:
-        """Return what came in with a request."""
+        """Return what came in with a request, ``None`` if nothing did."""
 
     @abstractmethod
     def get_result(self, request_id: str) -> Body | None:
-        """Return what a request ended with."""
+        """Return what a request ended with, ``None`` if it has no result."""
 
     @abstractmethod
     def add_log_chunks(self, chunks: Sequence[LogChunk]) -> None:
@@ -225,23 +243,27 @@ class Store(ABC):
 
     @abstractmethod
     def put_daemon(self, daemon: Daemon) -> None:
-        """Write a daemon's entry, replacing its former one."""
+        """Write a daemon's entry, replacing the former one of this type and id."""
 
     @abstractmethod
     def list_daemons(self) -> list[Daemon]:
-        """Return the daemons' entries."""
+        """Return the daemons' entries, by type and id."""
 
     @abstractmethod
     def remove_daemon(self, daemon_type: str, daemon_id: str) -> None:
-        """Forget a daemon that has ended on purpose."""
+        """Forget a daemon that has ended on purpose; one that is not there is no error."""
 
     @abstractmethod
     def acquire_lease(self, name: str, holder: str, now: int, duration_ms: int) -> Lease | None:
-        """Take or renew a lease; ``None`` while another holder's has not ended."""
+        """Take or renew a lease; ``None`` while another holder's has not ended.
+
+        It ends at ``now + duration_ms``. Renewing keeps the epoch, also of one that has ended and
+        that nobody took since.
+        """
 
     @abstractmethod
     def release_lease(self, name: str, holder: str) -> None:
-        """End a lease that this holder has."""
+        """End a lease that this holder has; another's goes on."""
 
 
 def open_store(conf: cfg.ConfigOpts) -> Store:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from oslo_config import cfg
-from sqlalchemy import Connection, func, select, tuple_
+from sqlalchemy import Connection, select, tuple_
 from sqlalchemy import delete as sql_delete
 from sqlalchemy import update as sql_update
 from sqlalchemy.dialects.sqlite import insert
@@ -25,7 +25,6 @@ from pratai_common.records import (
     LogChunk,
     Record,
     Request,
-    Status,
     Subscription,
     Version,
 )
@@ -46,7 +45,6 @@ from pratai_common.store.group_commit import GroupCommit
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
-_PENDING = (Status.QUEUED.value, Status.SCHEDULED.value)
 
 
 class SQLiteStore(Store):
@@ -55,7 +53,8 @@ class SQLiteStore(Store):
     def __init__(self, path: Path) -> None:
         self._readers = rows.engine(path, "BEGIN")
         self._writer_engine = rows.engine(path, "BEGIN IMMEDIATE")
-        self._writer = GroupCommit(self._writer_engine)
+        self._path = path
+        self._writer = GroupCommit(self._writer_engine, path.with_name(f"{path.name}-turns"))
 
     @classmethod
     def from_conf(cls, conf: cfg.ConfigOpts) -> "SQLiteStore":
@@ -64,8 +63,12 @@ class SQLiteStore(Store):
         return cls(Path(path))
 
     def create_schema(self) -> None:
-        """Make the tables that are not there."""
-        self._writer.run(schema.METADATA.create_all)
+        """Make the file, and the tables and indexes that are not there, however long it takes."""
+        try:
+            self._path.touch()
+        except OSError as error:
+            raise StoreUnavailableError(str(error)) from error
+        self._writer.run(schema.create, patience_seconds=None)
 
     def close(self) -> None:
         """Finish writes and close the file."""
@@ -88,19 +91,18 @@ class SQLiteStore(Store):
     def get_functions(self, function_ids: Sequence[str]) -> dict[str, Function]:
         """See Store."""
         table = schema.functions
-        query = select(table.c.doc).where(table.c.function_id.in_(function_ids))
+        query = select(table.c.doc).where(rows.among(table.c.function_id, function_ids))
         return {record.function_id: record for record in self._records(query, Function)}
 
     def list_functions(self, project_id: str, which: FunctionFilter, page: Page) -> list[Function]:
         """See Store."""
         table = schema.functions
-        query = select(table.c.doc).where(
-            table.c.project_id == project_id, table.c.deleted.is_(False)
-        )
+        query = select(table.c.doc).where(table.c.deleted.is_(False))
         for name, value in which._asdict().items():
             if value is not None:
-                query = query.where(rows.field(table, name) == value)
-        return self._records(rows.paged(query, table, table.c.function_id, page), Function)
+                query = query.where(schema.field(table, name) == value)
+        paged = rows.paged(query, table, table.c.function_id, project_id, page)
+        return self._records(paged, Function)
 
     def change_function(
         self, function_id: str, apply: Callable[[Function], Function | None]
@@ -164,29 +166,30 @@ class SQLiteStore(Store):
     def get_requests(self, request_ids: Sequence[str]) -> dict[str, Request]:
         """See Store."""
         table = schema.requests
-        query = select(table.c.doc).where(table.c.request_id.in_(request_ids))
+        query = select(table.c.doc).where(rows.among(table.c.request_id, request_ids))
         return {record.request_id: record for record in self._records(query, Request)}
 
     def list_requests(self, project_id: str, which: RequestFilter, page: Page) -> list[Request]:
         """See Store."""
         table = schema.requests
-        query = select(table.c.doc).where(table.c.project_id == project_id, table.c.kind == "run")
+        query = select(table.c.doc).where(table.c.kind == "run")
         if which.function_id is not None:
             query = query.where(table.c.function_id == which.function_id)
         if which.status is not None:
             query = query.where(table.c.status == which.status.value)
         if which.source is not None:
-            query = query.where(rows.field(table, "source") == which.source)
+            query = query.where(schema.field(table, "source") == which.source)
         if which.dead is not None:
-            query = query.where(func.coalesce(rows.field(table, "dead"), 0) == which.dead)
-        return self._records(rows.paged(query, table, table.c.request_id, page), Request)
+            query = query.where(schema.DEAD if which.dead else schema.DEAD.is_not(True))
+        paged = rows.paged(query, table, table.c.request_id, project_id, page)
+        return self._records(paged, Request)
 
     def due_requests(self, now: int, limit: int) -> list[Request]:
         """See Store."""
         table = schema.requests
         query = (
             select(table.c.doc)
-            .where(table.c.status.in_(_PENDING), table.c.next_run_at <= now)
+            .where(schema.PENDING, table.c.next_run_at <= now)
             .order_by(table.c.next_run_at)
             .limit(limit)
         )
@@ -196,10 +199,7 @@ class SQLiteStore(Store):
         """See Store."""
         table = schema.requests
         query = (
-            select(table.c.doc)
-            .where(table.c.status == Status.RUNNING.value)
-            .order_by(table.c.next_run_at)
-            .limit(limit)
+            select(table.c.doc).where(schema.RUNNING).order_by(schema.RUNNING_SINCE).limit(limit)
         )
         return self._records(query, Request)
 
@@ -262,9 +262,8 @@ class SQLiteStore(Store):
                 table.c.kind == kind,
                 table.c.enabled.is_(True),
                 schema.functions.c.deleted.is_(False),
-                func.coalesce(rows.field(schema.functions, "enabled"), 1) == 1,
+                schema.field(schema.functions, "enabled").is_not(False),
             )
-            .order_by(table.c.subscription_id)
         )
         return self._records(query, Subscription)
 

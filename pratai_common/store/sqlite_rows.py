@@ -1,7 +1,7 @@
 """How the embedded store reads and writes rows: one function a step of a transaction."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,10 +9,10 @@ import msgspec
 from sqlalchemy import (
     Connection,
     Engine,
+    QueuePool,
     Table,
-    Text,
-    cast,
     create_engine,
+    delete,
     event,
     func,
     select,
@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import update as sql_update
 from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import DisconnectionError
 
 from pratai_common.errors import NameTakenError
 from pratai_common.records import Body, Function, Record, Request
@@ -28,17 +29,27 @@ from pratai_common.store.base import Created, NewRequest, Page, RequestChange
 
 R = TypeVar("R", bound=Record)
 _BUSY_SECONDS = 10
+_IDLE_CONNECTIONS = 8
 
 
 def engine(path: Path, begin: str) -> Engine:
-    """Open the database; transactions start with the statement ``begin``."""
-    made = create_engine(f"sqlite:///{path}", connect_args={"timeout": _BUSY_SECONDS})
+    """Open the database; transactions start with the statement ``begin``.
 
-    @event.listens_for(made, "connect")
-    def _connect(connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None  # sqlite3 begins no transactions of its own
-        connection.execute("PRAGMA journal_mode=WAL").close()
-        connection.execute("PRAGMA synchronous=FULL").close()
+    It has a connection for each thread that is busy, and a new one where the file was replaced:
+    what is written to a file that has no name any more is lost.
+    """
+    made = create_engine(
+        "sqlite://",
+        creator=lambda: _connect(path),
+        poolclass=QueuePool,
+        pool_size=_IDLE_CONNECTIONS,
+        max_overflow=-1,
+    )
+
+    @event.listens_for(made, "checkout")
+    def _take(connection: _Connection, _record: object, _proxy: object) -> None:
+        if connection.file != _file(path):
+            raise DisconnectionError  # answered with a new connection
 
     @event.listens_for(made, "begin")
     def _begin(connection: Connection) -> None:
@@ -47,22 +58,64 @@ def engine(path: Path, begin: str) -> Engine:
     return made
 
 
-def paged(query: Any, table: Table, key: Any, page: Page) -> Any:
-    """Order as the page says, the key deciding between equals, and start behind the marker."""
+class _Connection(sqlite3.Connection):
+    """A connection that knows which file it has open."""
+
+    file: tuple[int, int] | None = None
+
+
+def _connect(path: Path) -> _Connection:
+    """Open the file, which must be there: what is gone is not replaced by what is empty."""
+    file = _file(path)
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        timeout=_BUSY_SECONDS,
+        isolation_level=None,  # sqlite3 begins no transactions of its own
+        check_same_thread=False,  # but one at a time
+        factory=_Connection,
+    )
+    connection.file = file
+    try:
+        connection.execute("PRAGMA journal_mode=WAL").close()
+        connection.execute("PRAGMA synchronous=FULL").close()
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _file(path: Path) -> tuple[int, int] | None:
+    """Return which file has the name now."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def among(column: Any, values: Sequence[str]) -> Any:
+    """Say that a column is one of many values: one parameter, however many there are."""
+    listed = func.json_each(msgspec.json.encode(values).decode()).table_valued("value")
+    return column.in_(select(listed.c.value))
+
+
+def paged(query: Any, table: Table, key: Any, project_id: str, page: Page) -> Any:
+    """Show a project's records in the page's order, the key deciding between equals, behind the
+    marker. Behind one that is no record of the project there is nothing.
+    """
     column = table.c[page.sort]
+    query = query.where(table.c.project_id == project_id)
     if page.marker is not None:
-        marked = select(column).where(key == page.marker).scalar_subquery()
+        marked = (
+            select(column)
+            .where(key == page.marker, table.c.project_id == project_id)
+            .scalar_subquery()
+        )
         place, its_place = tuple_(column, key), tuple_(marked, page.marker)
         query = query.where(place < its_place if page.descending else place > its_place)
     order = (column.desc(), key.desc()) if page.descending else (column, key)
     return query.order_by(*order).limit(page.limit)
-
-
-def field(table: Table, name: str) -> Any:
-    """Return a field of the records to filter by: its column, or what no index helps to find."""
-    if name in table.c:
-        return table.c[name]
-    return func.json_extract(cast(table.c.doc, Text), f"$.{name}")
 
 
 def require_free_name(connection: Connection, function: Function) -> None:
@@ -82,6 +135,7 @@ def put_endpoint(connection: Connection, function: Function) -> None:
     """Let a function be found by its endpoint's token, and by no former one."""
     table = schema.endpoints
     if function.endpoint_token is None:
+        connection.execute(delete(table).where(table.c.function_id == function.function_id))
         return
     statement = insert(table).values(
         function_id=function.function_id, token=function.endpoint_token

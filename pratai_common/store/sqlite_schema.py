@@ -6,6 +6,8 @@ import msgspec
 from sqlalchemy import (
     Boolean,
     Column,
+    ColumnElement,
+    Connection,
     Index,
     Integer,
     LargeBinary,
@@ -13,11 +15,31 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
     Table,
+    Text,
+    cast,
+    func,
+    literal_column,
 )
+from sqlalchemy.schema import CreateIndex
 
-from pratai_common.records import Daemon, Function, Request, Subscription, Version
+from pratai_common.records import Daemon, Function, Request, Status, Subscription, Version
 
 METADATA = MetaData()
+
+
+def field(table: Table, name: str) -> ColumnElement[Any]:
+    """Return a field of the records: its column, or what JSON says, NULL in older records.
+
+    The path is no parameter: an index on a field is used only by the very same expression.
+    """
+    if name in table.c:
+        return table.c[name]
+    return func.json_extract(cast(table.c.doc, Text), literal_column(f"'$.{name}'"))
+
+
+def _one_of(column: ColumnElement[Any], *statuses: Status) -> ColumnElement[bool]:
+    return column.in_([literal_column(f"'{status.value}'") for status in statuses])
+
 
 functions = Table(
     "functions",
@@ -29,8 +51,9 @@ functions = Table(
     Column("created_at", Integer, nullable=False),
     Column("doc", LargeBinary, nullable=False),
 )
-Index("functions_by_project", functions.c.project_id, functions.c.created_at)
-Index("functions_by_name", functions.c.project_id, functions.c.name)
+_OWNED = (functions.c.project_id, functions.c.deleted)
+Index("functions_by_age", *_OWNED, functions.c.created_at, functions.c.function_id)
+Index("functions_named", *_OWNED, functions.c.name, functions.c.function_id)
 
 endpoints = Table(
     "endpoints",
@@ -61,9 +84,22 @@ requests = Table(
     Column("created_at", Integer, nullable=False),
     Column("doc", LargeBinary, nullable=False),
 )
-Index("requests_due", requests.c.status, requests.c.next_run_at)
-Index("requests_by_project", requests.c.project_id, requests.c.kind, requests.c.created_at)
-Index("requests_by_function", requests.c.function_id, requests.c.created_at)
+PENDING = _one_of(requests.c.status, Status.QUEUED, Status.SCHEDULED)
+RUNNING = _one_of(requests.c.status, Status.RUNNING)
+RUNNING_SINCE = func.coalesce(field(requests, "started_at"), requests.c.created_at)
+DEAD = field(requests, "dead") == literal_column("1")
+_LISTED = (requests.c.project_id, requests.c.kind)
+_AGE = (requests.c.created_at, requests.c.request_id)
+_FUNCTION = requests.c.function_id
+Index("requests_pending", requests.c.next_run_at, sqlite_where=PENDING)
+Index("requests_running", RUNNING_SINCE, sqlite_where=RUNNING)
+# SQLite takes the index with the most columns that a query names: one for each filter of the list.
+Index("requests_by_age", *_LISTED, *_AGE)
+Index("requests_of_status", *_LISTED, requests.c.status, *_AGE)
+Index("requests_of_source", *_LISTED, field(requests, "source"), *_AGE)
+Index("requests_of_function", *_LISTED, _FUNCTION, *_AGE)
+Index("requests_of_function_status", *_LISTED, _FUNCTION, requests.c.status, *_AGE)
+Index("requests_dead", *_LISTED, field(requests, "dead"), *_AGE, sqlite_where=DEAD)
 
 bodies = Table(
     "bodies",
@@ -116,6 +152,24 @@ leases = Table(
     Column("epoch", Integer, nullable=False),
     Column("ends_at", Integer, nullable=False),
 )
+
+_FORMER_INDEXES = (
+    "functions_by_project",
+    "functions_by_name",
+    "requests_due",
+    "requests_by_project",
+    "requests_by_function",
+)
+
+
+def create(connection: Connection) -> None:
+    """Make what is not there, and drop the indexes that no query uses any more."""
+    METADATA.create_all(connection)
+    for table in METADATA.sorted_tables:
+        for index in table.indexes:
+            connection.execute(CreateIndex(index, if_not_exists=True))
+    for name in _FORMER_INDEXES:
+        connection.exec_driver_sql(f"DROP INDEX IF EXISTS {name}")
 
 
 def function_row(function: Function) -> dict[str, Any]:

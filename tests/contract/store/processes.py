@@ -1,0 +1,46 @@
+"""Several processes at one store."""
+
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from multiprocessing.connection import Connection
+from typing import Any, TypeVar
+
+from pratai_common.store.base import Store
+from tests.contract.store.kinds import Kind
+
+T = TypeVar("T")
+Work = Callable[[Store, int], T]
+SPAWN = multiprocessing.get_context("spawn")
+PROCESSES = 3
+THREADS = 4
+_LONGEST_START = 120
+
+
+def together(kind: Kind, work: Work[T]) -> list[T]:
+    """Do work in threads of several processes from one moment on; returns what all return.
+
+    Each gets the store that its process has opened, and a number of its own.
+    """
+    start = SPAWN.Barrier(PROCESSES)
+    running = []
+    for number in range(PROCESSES):
+        here, there = SPAWN.Pipe(duplex=False)
+        process = SPAWN.Process(target=_serve, args=(kind, work, number, start, there))
+        process.start()
+        there.close()
+        running.append((process, here))
+    results = [result for _, here in running for result in here.recv()]
+    for process, here in running:
+        here.close()
+        process.join()
+    assert [process.exitcode for process, _ in running] == [0] * PROCESSES
+    return results
+
+
+def _serve(kind: Kind, work: Work[Any], number: int, start: Any, told: Connection) -> None:
+    with closing(kind.open()) as store, ThreadPoolExecutor(THREADS) as threads:
+        start.wait(_LONGEST_START)
+        numbers = [number * THREADS + each for each in range(THREADS)]
+        told.send(list(threads.map(lambda each: work(store, each), numbers)))

@@ -1,0 +1,110 @@
+"""Which index each read of the embedded store uses: none reads a whole table, none sorts one."""
+
+import re
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from pratai_common.records import Status
+from pratai_common.store.base import FunctionFilter, Page, Position, RequestFilter
+from pratai_common.store.sqlite import SQLiteStore
+
+READS: dict[str, tuple[Callable[[SQLiteStore], object], str]] = {
+    "due": (lambda store: store.due_requests(1, 9), "requests_pending"),
+    "running": (lambda store: store.running_requests(9), "requests_running"),
+    "requests by id": (
+        lambda store: store.get_requests(["r001", "r002"]),
+        "sqlite_autoindex_requests_1",
+    ),
+    "functions by id": (
+        lambda store: store.get_functions(["f1"]),
+        "sqlite_autoindex_functions_1",
+    ),
+    "endpoint": (lambda store: store.function_of_endpoint("t"), "endpoints_by_token"),
+    "versions": (lambda store: store.list_versions("f1"), "sqlite_autoindex_versions_1"),
+    "input": (lambda store: store.get_input("r001"), "sqlite_autoindex_bodies_1"),
+    "logs": (lambda store: store.log_chunks("r001"), "sqlite_autoindex_log_chunks_1"),
+    "logs behind": (
+        lambda store: store.log_chunks("r001", Position(1, 2)),
+        "sqlite_autoindex_log_chunks_1",
+    ),
+    "subscriptions of a kind": (
+        lambda store: store.list_subscriptions("timer"),
+        "subscriptions_by_kind",
+    ),
+    "subscriptions of a function": (
+        lambda store: store.subscriptions_of("f1"),
+        "subscriptions_by_function",
+    ),
+    "daemons": (lambda store: store.list_daemons(), "sqlite_autoindex_daemons_1"),
+}
+"""A read of each kind, and the index that it must use."""
+
+
+def _requests(page: Page, **which: Any) -> Callable[[SQLiteStore], object]:
+    return lambda store: store.list_requests("p", RequestFilter(**which), page)
+
+
+def _functions(page: Page, **which: Any) -> Callable[[SQLiteStore], object]:
+    return lambda store: store.list_functions("p", FunctionFilter(**which), page)
+
+
+for _page in (Page(9), Page(9, "r001"), Page(9, descending=False), Page(9, "r1", descending=False)):
+    for _which, _index in (
+        ({}, "requests_by_age"),
+        ({"function_id": "f1"}, "requests_of_function"),
+        ({"status": Status.ERROR}, "requests_of_status"),
+        ({"source": "timer"}, "requests_of_source"),
+        ({"dead": True}, "requests_dead"),
+        ({"dead": False}, "requests_by_age"),
+        ({"function_id": "f1", "status": Status.RUNNING}, "requests_of_function_status"),
+    ):
+        READS[f"requests {_page} {_which}"] = _requests(_page, **_which), _index
+    READS[f"functions {_page}"] = _functions(_page), "functions_by_age"
+    READS[f"functions {_page} of a type"] = _functions(_page, type="async"), "functions_by_age"
+    _named = _page._replace(sort="name")
+    READS[f"functions {_named}"] = _functions(_named), "functions_named"
+
+
+def plan_of(path: Path, statement: str, parameters: Any) -> list[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        steps = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+    return [step[3] for step in steps]
+
+
+def wasteful(plan: list[str]) -> list[str]:
+    """Return the steps that sort, or that read a whole table; ids asked for are no table."""
+    return [
+        step
+        for step in plan
+        if "TEMP B-TREE" in step
+        or (step.startswith("SCAN") and not re.search("USING INDEX|VIRTUAL TABLE", step))
+    ]
+
+
+@pytest.mark.parametrize("name", READS)
+def test_a_read_uses_its_index(sqlite_store: SQLiteStore, path: Path, name: str) -> None:
+    read, index = READS[name]
+    statements: list[tuple[str, Any]] = []
+
+    @event.listens_for(sqlite_store._readers, "before_cursor_execute")
+    def _note(_c: object, _d: object, statement: str, parameters: Any, *_: object) -> None:
+        statements.append((statement, parameters))
+
+    read(sqlite_store)
+    selects = [each for each in statements if each[0].startswith("SELECT")]
+    assert len(selects) == 1
+    plan = plan_of(path, *selects[0])
+    assert wasteful(plan) == []
+    assert any(f"USING INDEX {index} " in f"{step} " for step in plan), plan
+
+
+def test_a_wasteful_plan_is_seen(sqlite_store: SQLiteStore, path: Path) -> None:
+    plan = plan_of(path, "SELECT doc FROM requests ORDER BY doc", ())
+    assert wasteful(plan) == plan
+    assert len(plan) == 2

@@ -1,0 +1,88 @@
+"""What is due and what runs: the scheduler's view of the whole backlog."""
+
+from pratai_common.records import Status
+from pratai_common.store.base import RequestChange, Store
+from tests.contract.store.conftest import Shows
+from tests.contract.store.records import create, ids, numbered, set_to, settled
+from tests.records import request
+
+
+def test_the_longest_due_comes_first(store: Store, shows: Shows) -> None:
+    due = {"r1": 30, "r2": 10, "r3": 50, "r4": 20, "r5": 40}
+    create(
+        store,
+        *(
+            request(request_id=name, created_at=100 - at, next_run_at=at)
+            for name, at in due.items()
+        ),
+    )
+    shows(lambda: ids(store.due_requests(1000, 10)), ["r2", "r4", "r1", "r5", "r3"])
+    assert ids(store.due_requests(1000, 2)) == ["r2", "r4"]
+    assert ids(store.due_requests(30, 10)) == ["r2", "r4", "r1"]
+    assert ids(store.due_requests(29, 10)) == ["r2", "r4"]
+    assert store.due_requests(9, 10) == []
+
+
+def test_only_what_waits_is_due(store: Store, shows: Shows) -> None:
+    create(
+        store,
+        *(
+            request(request_id=status.value, status=status, next_run_at=number)
+            for number, status in enumerate(Status)
+        ),
+    )
+    shows(lambda: ids(store.due_requests(1000, 10)), ["scheduled", "queued"])
+    shows(lambda: ids(store.running_requests(10)), ["running"])
+
+
+def test_work_is_that_of_all_projects_and_kinds(store: Store, shows: Shows) -> None:
+    others = [request(2, project_id="q"), request(3, kind="build"), request(4, function_id="g")]
+    create(store, request(1), *others)
+    shows(lambda: store.due_requests(1000, 10), [request(1), *others])
+    store.change_requests([set_to(each, status=Status.RUNNING) for each in ids(others)])
+    shows(lambda: ids(store.running_requests(10)), ids(others))
+    shows(lambda: ids(store.due_requests(1000, 10)), ["r001"])
+
+
+def test_changes_move_a_request_in_and_out(store: Store, shows: Shows) -> None:
+    create(store, *numbered(1, 2, 3))
+    shows(lambda: ids(store.due_requests(3, 10)), ["r001", "r002", "r003"])
+    store.change_requests(
+        [
+            set_to("r001", status=Status.SCHEDULED, next_run_at=9),
+            set_to("r002", status=Status.RUNNING),
+        ]
+    )
+    shows(lambda: ids(store.due_requests(3, 10)), ["r003"])
+    shows(lambda: ids(store.due_requests(9, 10)), ["r003", "r001"])
+    shows(lambda: ids(store.running_requests(10)), ["r002"])
+    store.change_requests(
+        [RequestChange("r003", settled()), set_to("r002", status=Status.QUEUED, next_run_at=20)]
+    )
+    shows(lambda: ids(store.due_requests(20, 10)), ["r001", "r002"])
+    shows(lambda: store.running_requests(10), [])
+
+
+def test_the_longest_running_comes_first(store: Store, shows: Shows) -> None:
+    running = {"status": Status.RUNNING}
+    create(
+        store,
+        request(1, started_at=40, **running),
+        request(2, started_at=20, **running),
+        request(3, next_run_at=1, started_at=50, **running),
+        request(4, created_at=30, next_run_at=90, **running),
+        request(5, status=Status.SUCCESS, started_at=10),
+    )
+    order = ["r002", "r004", "r001", "r003"]
+    shows(lambda: ids(store.running_requests(10)), order)
+    assert ids(store.running_requests(2)) == order[:2]
+    store.change_requests([set_to("r004", started_at=60)])
+    shows(lambda: ids(store.running_requests(10)), ["r002", "r001", "r003", "r004"])
+
+
+def test_work_is_shown_as_it_was_written(store: Store, shows: Shows) -> None:
+    due = request(1, event={"id": "ä"}, retries=2)
+    running = request(2, status=Status.RUNNING, started_at=5, node="n", version=3)
+    create(store, due, running)
+    shows(lambda: store.due_requests(1000, 10), [due])
+    shows(lambda: store.running_requests(10), [running])
