@@ -106,3 +106,32 @@ def test_the_engine_was_given_the_limits(stack: Stack) -> None:
     memory = str(96 * 1024 * 1024)
     assert inspected == [memory, memory, "500000000", "128", "true", "false", "pratai", stack.node]
     assert stack.ended(request_id)["status"] == "success"
+
+
+THROTTLED = package(
+    """
+    from pathlib import Path
+
+    FILES = ("/sys/fs/cgroup/cpu/cpu.stat", "/sys/fs/cgroup/cpu.stat")
+
+
+    def throttled():
+        text = next(Path(each).read_text() for each in FILES if Path(each).exists())
+        return int(dict(line.split() for line in text.splitlines())["nr_throttled"])
+
+
+    def main(payload=None):
+        \"\"\"Work until it was held back so often.\"\"\"
+        while throttled() < payload:
+            pass
+        return throttled() >= payload
+    """
+)
+
+
+def test_processors_are_limited(stack: Stack) -> None:
+    """Code that takes all it can get is held back again and again, and ends in its time."""
+    assert stack.run(stack.function(THROTTLED, cpus=0.2), 5)["result"] is True
+    # The positive control: one thread with a processor of its own is not held back like that.
+    ended = stack.run(stack.function(THROTTLED, cpus=2, timeout=3), 5)
+    assert (ended["status"], ended["reason"]) == ("timeout", "timeout")
