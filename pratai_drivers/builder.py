@@ -7,7 +7,8 @@ never made again, and two functions with the same requirements share a layer.
 import hashlib
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from shutil import copyfile, rmtree
 from tempfile import mkdtemp
@@ -15,12 +16,22 @@ from tempfile import mkdtemp
 from oslo_config import cfg
 
 from pratai_common.archives import Archives
-from pratai_common.conf import state_path
 from pratai_common.errors import ArchiveMissingError, BuildError, PackageError
 from pratai_common.messages import Package
 from pratai_common.package import PackageFile, files
 from pratai_drivers.dependencies import layer_key
-from pratai_drivers.engines.base import BuildSpec, Engine, Print
+from pratai_drivers.engines.base import BuildSpec, Engine, GivenUp, Print, wanted
+from pratai_drivers.folders import builds_path
+
+_LOOK_SECONDS = 0.5
+
+
+@dataclass
+class _Making:
+    """An image that is made, and how many threads make it or wait for it."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    threads: int = 0
 
 
 class Builder:
@@ -34,26 +45,24 @@ class Builder:
         self._conf = conf
         self._runtimes = runtimes
         self._images: dict[Package, str] = {}
-        self._locks: dict[str, threading.Lock] = {}
-        self._locks_lock = threading.Lock()
+        self._making: dict[str, _Making] = {}
+        self._making_lock = threading.Lock()
 
     def known_image(self, package: Package) -> str | None:
         """Return a package's image if it has been on this node since the node started."""
         image = self._images.get(package)
         return image if image is not None and self._engine.has_image(image) else None
 
-    def image(self, package: Package, say: Print) -> str:
+    def image(self, package: Package, say: Print, given_up: GivenUp = wanted) -> str:
         """Return a package's image, made if need be; raises BuildError for its author.
 
-        ``say`` gets the build's log as it comes.
+        ``say`` gets the build's log as it comes. With ``given_up`` it ends soon, by BuildError.
         """
-        runtime = self._runtimes.get(package.runtime)
-        if runtime is None:
-            raise BuildError(f"this node has no runtime {package.runtime}")
+        runtime = self._runtime(package.runtime, say, given_up)
         content = self._unpack(package)
-        base = self._dependencies(package, runtime, content, say)
+        base = self._dependencies(package, runtime, content, say, given_up)
         image = self._name("function", base, package.archive_sha256)
-        with self._one_at_a_time(image):
+        with self._one_at_a_time(image, given_up):
             if self._engine.has_image(image):
                 say(b"the image is there already: same content, same image\n")
             else:
@@ -61,6 +70,16 @@ class Builder:
                 self._engine.add_files(base, image, content.values())
         self._images[package] = image
         return image
+
+    def _runtime(self, name: str, say: Print, given_up: GivenUp) -> str:
+        """Return a runtime's image, made again if somebody removed it while the node lives."""
+        if name not in self._runtimes:
+            raise BuildError(f"this node has no runtime {name}")
+        with self._one_at_a_time(name, given_up):
+            if not self._engine.has_image(self._runtimes[name]):
+                say(b"the image of the runtime is gone: making it again\n")
+                self._runtimes = self._engine.prepare(say)
+            return self._runtimes[name]
 
     def _unpack(self, package: Package) -> dict[str, PackageFile]:
         try:
@@ -72,7 +91,12 @@ class Builder:
             raise BuildError(str(error)) from error
 
     def _dependencies(
-        self, package: Package, runtime: str, content: dict[str, PackageFile], say: Print
+        self,
+        package: Package,
+        runtime: str,
+        content: dict[str, PackageFile],
+        say: Print,
+        given_up: GivenUp,
     ) -> str:
         """Return the image with the package's dependencies: the runtime if there are none."""
         by_path = {path: file.content for path, file in content.items()}
@@ -81,16 +105,21 @@ class Builder:
             say(b"no requirements\n")
             return runtime
         image = f"{self._conf.installation}/dependencies:{key[:32]}"
-        with self._one_at_a_time(image):
+        with self._one_at_a_time(image, given_up):
             if self._engine.has_image(image):
                 say(b"the requirements are installed already: same content, same layer\n")
             else:
                 say(b"installing the requirements\n")
-                self._install(runtime, image, content, say)
+                self._install(runtime, image, content, say, given_up)
         return image
 
     def _install(
-        self, runtime: str, image: str, content: dict[str, PackageFile], say: Print
+        self,
+        runtime: str,
+        image: str,
+        content: dict[str, PackageFile],
+        say: Print,
+        given_up: GivenUp,
     ) -> None:
         options = self._conf.build
         with self._settings(content) as (settings, find_links):
@@ -108,6 +137,7 @@ class Builder:
                     pids=options.pids,
                     disk=options.disk_mb,
                     timeout=options.timeout,
+                    given_up=given_up,
                 ),
                 say,
             )
@@ -115,7 +145,7 @@ class Builder:
     @contextmanager
     def _settings(self, content: dict[str, PackageFile]) -> Iterator[tuple[Path, Path | None]]:
         """Lay out what a build sees as /run/build: the package, pip's settings, the CA bundle."""
-        parent = state_path(self._conf, "builds")
+        parent = builds_path(self._conf)
         parent.mkdir(parents=True, exist_ok=True)
         folder = Path(mkdtemp(dir=parent, prefix=""))
         folder.chmod(0o755)
@@ -156,14 +186,33 @@ class Builder:
         return f"{self._conf.installation}/{kind}:{digest[:32]}"
 
     @contextmanager
-    def _one_at_a_time(self, image: str) -> Iterator[None]:
+    def _one_at_a_time(self, image: str, given_up: GivenUp) -> Iterator[None]:
         """Let one thread make an image while others that want it wait for it."""
-        with self._locks_lock:
-            lock = self._locks.setdefault(image, threading.Lock())
-        with lock:
-            yield
-        with self._locks_lock, suppress(KeyError):
-            del self._locks[image]
+        with self._making_lock:
+            making = self._making.setdefault(image, _Making())
+            making.threads += 1
+        try:
+            with _locked(making.lock, given_up):
+                yield
+        finally:
+            with self._making_lock:
+                making.threads -= 1
+                if not making.threads:
+                    del self._making[image]
+
+
+@contextmanager
+def _locked(lock: threading.Lock, given_up: GivenUp) -> Iterator[None]:
+    """Hold a lock; raises BuildError instead when nobody wants what it is for any more."""
+    while not lock.acquire(timeout=_LOOK_SECONDS):
+        if given_up():
+            raise BuildError("given up while another build of the same image was waited for")
+    try:
+        if given_up():
+            raise BuildError("given up before it began")
+        yield
+    finally:
+        lock.release()
 
 
 def _url(value: str | None) -> str | None:

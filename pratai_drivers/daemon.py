@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import time
 import uuid
 from typing import Any
 
@@ -19,7 +20,9 @@ from pratai_common.errors import EngineError
 from pratai_common.messages import MessageDecoder, NodeMessage, NodeState
 from pratai_drivers.builder import Builder
 from pratai_drivers.engines.base import Engine
-from pratai_drivers.executor import Executor, node_path, runs_path
+from pratai_drivers.executor import Executor
+from pratai_drivers.folders import builds_path, node_path, runs_path
+from pratai_drivers.health import Health
 from pratai_drivers.leftovers import NodeLock, Sweeper
 from pratai_drivers.node import Node
 from pratai_drivers.outbox import Outbox
@@ -53,7 +56,8 @@ def main() -> int:
 
 def serve(conf: cfg.ConfigOpts, engine: Engine, runtimes: dict[str, str], stop: Stop) -> None:
     """Be a node until a stop is requested."""
-    shutil.rmtree(runs_path(conf), ignore_errors=True)
+    for left in (runs_path(conf), builds_path(conf)):
+        shutil.rmtree(left, ignore_errors=True)
     engine.open()
     context: Context = zmq.Context.instance()
     outlets = Outlets(context)
@@ -61,14 +65,18 @@ def serve(conf: cfg.ConfigOpts, engine: Engine, runtimes: dict[str, str], stop: 
     outbox = Outbox(conf.sockets.scheduler, conf.sockets.collector, inlet.wake)
     archives = open_archives(conf)
     builder = Builder(engine, archives, conf, runtimes)
-    executor = Executor(engine, builder, archives, conf, outbox.to_collector, now_ms)
-    spool = Spool(node_path(conf) / "spool", now_ms())
+    spool = Spool(node_path(conf) / "spool", _monotonic_ms())
+    health = Health([engine.check, spool.check])
+    executor = Executor(
+        engine, builder, archives, conf, outbox.to_collector, health.suspect, now_ms
+    )
     node = Node(
         _identity(conf, inlet.address, runtimes),
         executor,
         spool,
         outbox,
-        now_ms,
+        health,
+        _monotonic_ms,
         lambda: loop.dropped,
     )
     decoder: MessageDecoder[NodeMessage] = MessageDecoder(NodeMessage)
@@ -88,6 +96,9 @@ def serve(conf: cfg.ConfigOpts, engine: Engine, runtimes: dict[str, str], stop: 
         loop.run(stop)
         _leave(conf, node, loop)
     finally:
+        # A second signal, while all this is taken down, has nothing to wake.
+        stop.on_stop = lambda: None
+        health.stop()
         sweeper.stop()
         outbox.flush(outlets)
         outlets.close()
@@ -119,6 +130,10 @@ def _identity(conf: cfg.ConfigOpts, address: str, runtimes: dict[str, str]) -> N
         memory=conf.driver.memory,
         runtimes=runtimes,
     )
+
+
+def _monotonic_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
 
 
 def _say(output: bytes) -> None:

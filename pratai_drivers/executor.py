@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
@@ -15,13 +14,21 @@ from oslo_config import cfg
 from pratai_common import limits
 from pratai_common.archives import Archives
 from pratai_common.clock import Clock
-from pratai_common.conf import state_path
-from pratai_common.errors import ArchiveMissingError, BuildError, EngineError, Reason
+from pratai_common.errors import (
+    ArchiveMissingError,
+    BuildError,
+    EngineError,
+    PrataiError,
+    Reason,
+)
 from pratai_common.messages import AttemptMessage, Build, Job, LogPiece, Result
 from pratai_drivers.builder import Builder
 from pratai_drivers.engines.base import Container, Engine, RunSpec
+from pratai_drivers.folders import runs_path
+from pratai_drivers.interruption import Interruption
+from pratai_drivers.link import Link
 from pratai_drivers.logs import LogCutter
-from pratai_drivers.session import Ending, Interruption, Link, Session
+from pratai_drivers.session import Ending, Session
 
 LOG = logging.getLogger(__name__)
 Deliver = Callable[[Result], None]
@@ -32,7 +39,8 @@ class Executor:
     """Runs and builds, one at a time on each thread that calls it.
 
     ``emit`` gets the pieces of an attempt's log. ``deliver`` gets the result as soon as it is
-    known; what is cleaned up after it keeps nobody waiting but this node.
+    known; what is cleaned up after it keeps nobody waiting but this node. ``suspect`` is called
+    before the result where the engine failed.
     """
 
     def __init__(
@@ -42,6 +50,7 @@ class Executor:
         archives: Archives,
         conf: cfg.ConfigOpts,
         emit: Emit,
+        suspect: Callable[[], None],
         clock: Clock,
     ) -> None:
         self._engine = engine
@@ -49,22 +58,20 @@ class Executor:
         self._archives = archives
         self._conf = conf
         self._emit = emit
+        self._suspect = suspect
         self._clock = clock
 
-    def build(self, job: Build, deliver: Deliver) -> None:
+    def build(self, job: Build, deliver: Deliver, interruption: Interruption) -> None:
         """Make a version's image."""
         logs = self._logs(job)
         started_at = self._clock()
         reason = message = None
         with _Writer(logs) as say:
             try:
-                self._builder.image(job.package, say)
-            except BuildError as error:
-                reason, message = Reason.IMAGE_BUILD, str(error)
-                say(f"{error}\n".encode())
-            except EngineError as error:
-                LOG.exception("request %s: the engine failed", job.request_id)
-                reason, message = Reason.NODE_LOST, str(error)
+                self._builder.image(job.package, say, lambda: interruption.reason is not None)
+            except PrataiError as error:
+                reason, message = self._explain(job, error, interruption)
+                say(f"{message}\n".encode())
         deliver(self._result(job, started_at, logs.chunks, reason, message))
 
     def run(self, job: Job, deliver: Deliver, interruption: Interruption) -> None:
@@ -72,13 +79,9 @@ class Executor:
         logs = self._logs(job)
         started_at = self._clock()
 
-        def refuse(reason: Reason, message: str) -> None:
-            logs.flush()
-            deliver(self._result(job, started_at, logs.chunks, reason, message))
-
         try:
             payload = self._archives.read(job.input)
-            image = self._image(job)
+            image = self._image(job, interruption)
             started_at = self._clock()
             with self._link(job) as link, self._container(job, image, link) as container:
                 context = _context(job)
@@ -94,19 +97,35 @@ class Executor:
                 ending = session.run(container)
                 peak = container.peak_memory()
                 deliver(self._ended(job, started_at, logs.chunks, ending, peak))
-        except ArchiveMissingError:
-            refuse(Reason.INPUT_MISSING, "what came in is no longer stored")
-        except BuildError as error:
-            refuse(Reason.IMAGE_BUILD, str(error))
-        except EngineError as error:
-            LOG.exception("request %s: the engine failed", job.request_id)
-            refuse(Reason.NODE_LOST, str(error))
+        except PrataiError as error:
+            reason, message = self._explain(job, error, interruption)
+            logs.flush()
+            deliver(self._result(job, started_at, logs.chunks, reason, message))
 
-    def _image(self, job: Job) -> str:
+    def _image(self, job: Job, interruption: Interruption) -> str:
+        """Return the job's image; raises EngineError for a job that is not wanted any more."""
         image = self._builder.known_image(job.package)
         if image is None:
-            image = self._builder.image(job.package, _silent)
+            image = self._builder.image(
+                job.package, _silent, lambda: interruption.reason is not None
+            )
+        if interruption.reason is not None:
+            raise EngineError("interrupted before its container began")
         return image
+
+    def _explain(
+        self, job: AttemptMessage, error: PrataiError, interruption: Interruption
+    ) -> tuple[Reason, str]:
+        """Return the reason and message for what ended a job; whoever interrupted it has both."""
+        if interruption.reason is not None:
+            return interruption.reason, interruption.message
+        if isinstance(error, ArchiveMissingError):
+            return Reason.INPUT_MISSING, "what came in is no longer stored"
+        if isinstance(error, BuildError):
+            return Reason.IMAGE_BUILD, str(error)
+        LOG.error("request %s: the engine failed", job.request_id, exc_info=error)
+        self._suspect()
+        return Reason.NODE_LOST, str(error)
 
     def _logs(self, job: AttemptMessage) -> LogCutter:
         def emit(seq: int, content: bytes) -> None:
@@ -208,16 +227,6 @@ class _Writer:
         while not self._ended.wait(limits.LOG_CHUNK_SECONDS):
             with self._lock:
                 self._logs.flush_due(time.monotonic())
-
-
-def node_path(conf: cfg.ConfigOpts) -> Path:
-    """Return the folder of this node, beside those of others that share the state folder."""
-    return state_path(conf, "nodes", conf.driver.name)
-
-
-def runs_path(conf: cfg.ConfigOpts) -> Path:
-    """Return the folder that holds a folder for each run."""
-    return node_path(conf) / "runs"
 
 
 def _silent(_output: bytes) -> None:

@@ -82,9 +82,7 @@ class Sweeper:
             dead = [
                 folder.name
                 for folder in sorted(self._nodes.iterdir())
-                if folder.name != self._own_name
-                and folder.is_dir()
-                and held.enter_context(NodeLock(folder)).take()
+                if folder.name != self._own_name and folder.is_dir() and _take(folder, held)
             ]
             self._sweep(dead)
 
@@ -94,3 +92,12 @@ class Sweeper:
                 self.once()
             except (EngineError, OSError) as error:
                 LOG.warning("what dead nodes have left could not be removed: %s", error)
+
+
+def _take(folder: Path, held: ExitStack) -> bool:
+    """Take the lock of a node's folder and hold it, if that can be done."""
+    try:
+        return held.enter_context(NodeLock(folder)).take()
+    except OSError as error:
+        LOG.warning("nobody can tell whether the node of %s lives: %s", folder, error)
+        return False

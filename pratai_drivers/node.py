@@ -30,8 +30,9 @@ from pratai_common.messages import (
     Stored,
 )
 from pratai_drivers.executor import Executor
+from pratai_drivers.health import Health
+from pratai_drivers.interruption import Interruption
 from pratai_drivers.outbox import Outbox
-from pratai_drivers.session import Interruption
 from pratai_drivers.spool import Spool
 
 LOG = logging.getLogger(__name__)
@@ -45,8 +46,8 @@ class _Taken:
 
 
 class Node:
-    """See the module. ``identity`` is the node's state as far as it does not change;
-    ``dropped`` says how many malformed messages were dropped so far.
+    """See the module. ``identity`` is the node's state as far as it does not change; ``clock`` only
+    goes forward; ``dropped`` says how many malformed messages were dropped so far.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Node:
         executor: Executor,
         spool: Spool,
         outbox: Outbox,
+        health: Health,
         clock: Clock,
         dropped: Callable[[], int],
     ) -> None:
@@ -62,10 +64,12 @@ class Node:
         self._executor = executor
         self._spool = spool
         self._outbox = outbox
+        self._health = health
         self._clock = clock
         self._dropped = dropped
         self._epoch = 0
         self._draining = False
+        self._ending: str | None = None
         self._taken: dict[Key, _Taken] = {}
         self._idle = threading.Condition()
         self._queue: queue.SimpleQueue[_Taken | None] = queue.SimpleQueue()
@@ -76,6 +80,7 @@ class Node:
 
     def start(self) -> None:
         """Say hello, and let the slots take jobs."""
+        self._health.on_change = self.beat
         for slot in self._slots:
             slot.start()
         self._outbox.to_scheduler(Hello(state=self._state()))
@@ -87,14 +92,18 @@ class Node:
 
     def tick(self) -> None:
         """Give a sign of life, and send again what was not acknowledged."""
-        self._outbox.to_scheduler(Heartbeat(state=self._state()))
+        self.beat()
         for result in self._spool.due(self._clock()):
             self._outbox.to_collector(result)
+
+    def beat(self) -> None:
+        """Tell the scheduler how it is."""
+        self._outbox.to_scheduler(Heartbeat(state=self._state()))
 
     def drain(self) -> None:
         """Take no more jobs, and tell the scheduler."""
         self._draining = True
-        self._outbox.to_scheduler(Heartbeat(state=self._state()))
+        self.beat()
 
     def wait_idle(self, seconds: float) -> bool:
         """Return whether all jobs ended within so many seconds."""
@@ -102,8 +111,9 @@ class Node:
             return self._idle.wait_for(lambda: not self._taken, seconds)
 
     def interrupt_all(self, message: str) -> None:
-        """End what still runs; the scheduler repeats it elsewhere."""
+        """End what still runs, and what yet comes; the scheduler repeats it elsewhere."""
         with self._idle:
+            self._ending = message
             taken = list(self._taken.values())
         for each in taken:
             each.interruption.interrupt(Reason.NODE_LOST, message)
@@ -132,6 +142,8 @@ class Node:
             if key in self._taken or key in self._spool:
                 return
             self._taken[key] = taken = _Taken(message, Interruption())
+            if self._ending is not None:
+                taken.interruption.interrupt(Reason.NODE_LOST, self._ending)
         self._queue.put(taken)
 
     @_handle.register
@@ -163,13 +175,14 @@ class Node:
             except Exception:
                 # The scheduler hears nothing more of the job, and repeats it.
                 LOG.exception("request %s: a fault of the node", taken.job.request_id)
+                self._health.suspect()
             finally:
                 self._forget(taken)
 
     def _do(self, taken: _Taken) -> None:
         job = taken.job
         if isinstance(job, Build):
-            self._executor.build(job, self._deliver)
+            self._executor.build(job, self._deliver, taken.interruption)
         else:
             self._executor.run(job, self._deliver, taken.interruption)
 
@@ -210,6 +223,6 @@ class Node:
             self._identity,
             running=running,
             spooled=self._spool.keys(),
-            draining=self._draining,
+            draining=self._draining or not self._health.sound,
             dropped_messages=self._dropped(),
         )

@@ -7,9 +7,7 @@ interruption and the deadlines all at once.
 import os
 import selectors
 import socket
-import threading
 import time
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -17,6 +15,8 @@ import msgspec
 from pratai_common import limits
 from pratai_common.errors import EngineError, Reason
 from pratai_drivers.engines.base import Container
+from pratai_drivers.interruption import Interruption
+from pratai_drivers.link import Link
 from pratai_drivers.logs import LogCutter
 from pratai_drivers.runner_link import (
     Failure,
@@ -45,63 +45,6 @@ class Ending(NamedTuple):
     run_ms: float | None
 
 
-class Interruption:
-    """Lets another thread end a session, saying why."""
-
-    def __init__(self) -> None:
-        self._event = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._lock = threading.Lock()
-        self._open = True
-        self.reason: Reason | None = None
-        self.message = ""
-
-    def fileno(self) -> int:
-        """Return what becomes readable when the session is to end."""
-        return self._event
-
-    def interrupt(self, reason: Reason, message: str) -> None:
-        """End the session; the first reason counts."""
-        with self._lock:
-            if self._open and self.reason is None:
-                self.reason, self.message = reason, message
-                os.eventfd_write(self._event, 1)
-
-    def close(self) -> None:
-        """Free the descriptor; later interruptions do nothing."""
-        with self._lock:
-            self._open = False
-            os.close(self._event)
-
-
-class Link:
-    """The folder that a container sees as /run/pratai: a listening socket and a pipe."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        folder.mkdir(parents=True, mode=0o755)
-        folder.chmod(0o755)
-        os.mkfifo(folder / "output")
-        (folder / "output").chmod(0o622)
-        self.output = os.open(folder / "output", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        # Through /proc, because a socket's path may be no longer than 107 bytes.
-        descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)
-        try:
-            self.listener.bind(f"/proc/self/fd/{descriptor}/node.sock")
-        finally:
-            os.close(descriptor)
-        (folder / "node.sock").chmod(0o622)
-        self.listener.listen(1)
-
-    def close(self) -> None:
-        """Remove the folder and what is in it."""
-        os.close(self.output)
-        self.listener.close()
-        for path in self.folder.iterdir():
-            path.unlink()
-        self.folder.rmdir()
-
-
 class Session:
     """See the module. Durations are seconds; the clock is monotonic."""
 
@@ -128,7 +71,7 @@ class Session:
         self._look_at = 0.0
         self._connected: float | None = None
         self._ready: float | None = None
-        self._sent = b""
+        self._sent = memoryview(b"")
         self._selector = selectors.DefaultSelector()
 
     def run(self, container: Container) -> Ending:
@@ -168,7 +111,7 @@ class Session:
         if ready is self._link.listener:
             self._accept()
         elif ready == self._link.output:
-            self._read_output()
+            self._take_output()
         elif ready == self._interruption.fileno():
             return self._end(self._interruption.reason, self._interruption.message)
         elif events & selectors.EVENT_WRITE:
@@ -245,9 +188,10 @@ class Session:
 
     def _heard(self, said: Said) -> Ending | None:
         if isinstance(said, Ready):
-            if self._ready is None:
-                self._ready = time.monotonic()
-                self._send_event()
+            if self._ready is not None:
+                raise ProtocolError("it asked for a second event")
+            self._ready = time.monotonic()
+            self._send_event()
             return None
         if isinstance(said, Failure):
             return self._end(said.reason, said.message)
@@ -265,7 +209,7 @@ class Session:
     def _send_event(self) -> None:
         payload = self._payload
         left = self._deadline - time.monotonic()
-        self._sent = event_header(self._context, left, len(payload)) + payload
+        self._sent = memoryview(event_header(self._context, left, len(payload)) + payload)
         self._write()
 
     def _write(self) -> None:
@@ -276,7 +220,7 @@ class Session:
         except BlockingIOError:
             pass
         except OSError:
-            self._sent = b""
+            self._sent = memoryview(b"")
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._sent else 0)
         self._selector.modify(self._connection, events)
 
@@ -301,25 +245,20 @@ class Session:
 
     # Output
 
-    def _read_output(self) -> None:
-        if self._take_output() == 0 and self._connection is not None:
-            # Every writer has closed: without this the pipe would be readable for ever.
-            self._selector.unregister(self._link.output)
-
     def _drain_output(self) -> None:
         """Take what was printed before the end: bounded, for somebody may still print."""
         for _ in range(limits.LOG_BYTES_PER_RUN // _READ_BYTES + 1):
             if not self._take_output():
                 return
 
-    def _take_output(self) -> int | None:
-        """Take what the pipe holds; returns its size, ``None`` if it is empty for now."""
+    def _take_output(self) -> bool:
+        """Take what the pipe holds; ``False`` if it is empty for now."""
         try:
             output = os.read(self._link.output, _READ_BYTES)
         except BlockingIOError:
-            return None
+            return False
         self._logs.write(output, time.monotonic())
-        return len(output)
+        return True
 
 
 def _milliseconds(seconds: float) -> float:

@@ -9,8 +9,10 @@ import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
+from pratai_common import limits
 from pratai_common.errors import DecodeError
 from pratai_common.files import sync_folder, write_durably
 from pratai_common.messages import MessageDecoder, Result, encode
@@ -18,6 +20,9 @@ from pratai_common.messages import MessageDecoder, Result, encode
 LOG = logging.getLogger(__name__)
 FIRST_PAUSE_MS = 1000
 LONGEST_PAUSE_MS = 30_000
+MOST_AT_ONCE = limits.QUEUE_MESSAGES // 2
+"""Results that are sent again together: more would only be dropped by the full queue."""
+
 Key = tuple[str, int]
 
 
@@ -29,7 +34,7 @@ class _Kept:
 
 
 class Spool:
-    """See the module. Times are milliseconds on the wall clock."""
+    """See the module. Times are milliseconds on any clock that only goes forward."""
 
     def __init__(self, folder: Path, now: int) -> None:
         self._folder = folder
@@ -65,15 +70,28 @@ class Spool:
             kept.path.unlink(missing_ok=True)
 
     def due(self, now: int) -> Iterator[Result]:
-        """Yield the results that it is time to send again."""
+        """Yield results that it is time to send again; the rest of them has its turn soon after.
+
+        One that cannot be read any more is not kept any longer: the run is repeated.
+        """
         with self._lock:
-            due = [kept for kept in self._kept.values() if kept.send_at <= now]
-        for kept in due:
+            late = ((key, kept) for key, kept in self._kept.items() if kept.send_at <= now)
+            due = list(islice(late, MOST_AT_ONCE))
+        for key, kept in due:
             kept.pause = min(2 * kept.pause, LONGEST_PAUSE_MS)
             kept.send_at = now + kept.pause
             result = self._read(kept.path)
             if result is not None:
                 yield result
+            else:
+                with self._lock:
+                    self._kept.pop(key, None)
+
+    def check(self) -> None:
+        """Raise OSError where the disk takes no results."""
+        probe = self._folder / "probe"
+        write_durably(probe, bytes(4 * limits.KIB))
+        probe.unlink()
 
     def close(self) -> None:
         """Make the removals durable."""
@@ -88,8 +106,9 @@ class Spool:
     def _read(self, path: Path) -> Result | None:
         try:
             return self._decoder.decode([path.read_bytes()])
-        except FileNotFoundError:
-            return None  # acknowledged a moment ago
+        except OSError as error:
+            LOG.error("the result in %s cannot be read: %s", path, error)
+            return None
         except DecodeError as error:
             LOG.error("%s holds no result (%s): set aside", path, error)
             path.rename(path.with_suffix(".damaged"))

@@ -17,6 +17,14 @@ from pratai_common.package import PackageFile
 Print = Callable[[bytes], None]
 """Takes what a build prints, as it comes."""
 
+GivenUp = Callable[[], bool]
+"""Says whether nobody wants any more what is being made."""
+
+
+def wanted() -> bool:
+    """Say that what is made is not given up, however long it takes."""
+    return False
+
 
 class Exit(NamedTuple):
     """How a container's first process ended."""
@@ -48,7 +56,7 @@ class BuildSpec(NamedTuple):
 
     ``settings`` is a folder of the node, seen read-only as ``/run/build`` while the container
     lives and found in no layer. ``timeout`` is in seconds, ``memory`` and ``disk`` (what it may
-    add to the base) in MB.
+    add to the base) in MB. The build ends early, by BuildError, when it is ``given_up``.
     """
 
     name: str
@@ -62,6 +70,7 @@ class BuildSpec(NamedTuple):
     pids: int
     disk: int
     timeout: int
+    given_up: GivenUp = wanted
 
 
 class Container(ABC):
@@ -106,6 +115,10 @@ class Engine(ABC):
     @abstractmethod
     def close(self) -> None:
         """Take down what ``open`` made."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Return at once if the engine can be reached, raise EngineError within seconds if not."""
 
     @abstractmethod
     def sweep(self, dead_nodes: Sequence[str]) -> None:

@@ -6,8 +6,10 @@ Engine cannot apply makes the node refuse to start rather than run without it.
 """
 
 import logging
+import secrets
 import threading
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +21,17 @@ from pratai_common.package import PackageFile
 from pratai_drivers.engines import docker_images, docker_network
 from pratai_drivers.engines.base import BuildSpec, Container, Engine, Print, RunSpec
 from pratai_drivers.engines.docker_builds import Builds
-from pratai_drivers.engines.docker_client import INSTALLATION_LABEL, Clients, engine_errors
+from pratai_drivers.engines.docker_client import (
+    INSTALLATION_LABEL,
+    Clients,
+    connect,
+    engine_errors,
+)
 from pratai_drivers.engines.docker_containers import Containers, bind
 
 LOG = logging.getLogger(__name__)
 _CLOSED_IN = 25
+_CHECK_SECONDS = 5
 _NEEDED = ("MemoryLimit", "PidsLimit", "CpuCfsQuota")
 
 
@@ -70,6 +78,11 @@ class DockerEngine(Engine):
             self._network.remove()
         self._clients.close()
 
+    def check(self) -> None:
+        """See Engine."""
+        with engine_errors(), closing(connect(_CHECK_SECONDS)) as client:
+            client.ping()
+
     def sweep(self, dead_nodes: Sequence[str]) -> None:
         """See Engine."""
         with engine_errors():
@@ -111,7 +124,7 @@ class DockerEngine(Engine):
 
     def add_files(self, base: str, image: str, files: Iterable[PackageFile]) -> None:
         """See Engine."""
-        name = f"{self._network.name}-files-{image.rsplit(':', 1)[-1][:16]}"
+        name = f"{self._network.name}-files-{secrets.token_hex(8)}"
         self._builds.add_files(base, image, name, files)
 
     # Containers

@@ -24,6 +24,9 @@ _FUNCTION_FOLDER = "/opt/pratai/function"
 _INSTALL = "/opt/pratai/runner/install"
 _OUTPUT = {"stdout": 1, "stderr": 1, "stream": 1}
 _WAIT_SECONDS = 60
+_WRITE_SECONDS = 600
+"""How long Docker may take to write a layer, which can be as large as ``[build] disk_mb``."""
+
 _LOOK_SECONDS = 0.5
 _LONGEST_LOOK_SECONDS = 10
 _LOOK_SHARE = 4
@@ -56,7 +59,8 @@ class Builds:
     def add_files(self, base: str, image: str, name: str, files: Iterable[PackageFile]) -> None:
         """See Engine; ``name`` is the container's."""
         with engine_errors(), self._containers.created(name, base, {}) as container:
-            self._containers.client.put_archive(container, _FUNCTION_FOLDER, _tar(files))
+            with closing(connect(_WRITE_SECONDS)) as client:
+                client.put_archive(container, _FUNCTION_FOLDER, _tar(files))
             self._commit(container, base, image)
 
     @contextmanager
@@ -84,11 +88,13 @@ class Builds:
         repository, tag = image.rsplit(":", 1)
         command = client.inspect_image(base)["Config"]["Cmd"]
         labels = {INSTALLATION_LABEL: self._containers.labels[INSTALLATION_LABEL]}
-        client.commit(container, repository, tag, conf={"Cmd": command, "Labels": labels})
+        conf = {"Cmd": command, "Labels": labels}
+        with closing(connect(_WRITE_SECONDS)) as patient:
+            patient.commit(container, repository, tag, conf=conf)
 
 
 class _Watch:
-    """Kills a build that takes too long, or too much of the disk.
+    """Kills a build that takes too long, or too much of the disk, or that nobody wants any more.
 
     Docker bounds what a container writes only on file systems with quotas. So the size is looked
     at again and again, and a limit on each file's size keeps one look from coming far too late.
@@ -126,7 +132,9 @@ class _Watch:
 
     def _look(self) -> None:
         with closing(connect(_LONGEST_LOOK_SECONDS)) as client:
-            if time.monotonic() >= self._ends:
+            if self._spec.given_up():
+                self.verdict = self.verdict or "was given up"
+            elif time.monotonic() >= self._ends:
                 self.verdict = self.verdict or f"took longer than {self._spec.timeout} s"
             elif self._written(client) > self._spec.disk * limits.MIB:
                 self.verdict = self.verdict or f"took more than {self._spec.disk} MB of disk"

@@ -55,12 +55,17 @@ class NullEngine(Engine):
 
     def prepare(self, say: Print) -> dict[str, str]:
         """See Engine."""
-        return {runtime: f"null/{runtime}" for runtime in self._runtimes}
+        images = {runtime: f"null/{runtime}" for runtime in self._runtimes}
+        self._images.update(images.values())
+        return images
 
     def open(self) -> None:
         """See Engine."""
 
     def close(self) -> None:
+        """See Engine."""
+
+    def check(self) -> None:
         """See Engine."""
 
     def sweep(self, dead_nodes: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ from pratai_common.archives import open_archives
 from pratai_common.errors import BuildError
 from pratai_common.messages import Package
 from pratai_drivers.builder import Builder
+from pratai_drivers.engines.base import GivenUp, wanted
 from pratai_drivers.engines.docker import DockerEngine
 from tests.contract.conftest import MakeConf
 from tests.packages import package, zipped
@@ -103,6 +104,7 @@ def test_settings_of_builds_are_in_no_layer(
 ) -> None:
     links = tmp_path / LINKS_SECRET
     links.mkdir()
+    links.chmod(0o755)  # the umask of a daemon is stricter
     bundle = tmp_path / "ca.pem"
     own = make_conf().build.ca_bundle
     if own:
@@ -147,11 +149,15 @@ def test_settings_of_builds_are_in_no_layer(
         ).stdout
     )
     assert b"PIP_CONFIG_FILE" not in held.split(b'"Config"', 1)[1][:5000]
-    assert configuration[0]["Config"]["Cmd"] == ["python3", "-I", "/opt/pratai/runner/runner.py"]
+    command = ["/usr/bin/python3", "-I", "/opt/pratai/runner/runner.py"]
+    assert configuration[0]["Config"]["Cmd"] == command
 
 
-def test_a_build_that_hangs_is_ended(make_conf: MakeConf, tmp_path: Path) -> None:
-    conf = make_conf(timeout=3, network="none")
+def _build_that_hangs(
+    make_conf: MakeConf, timeout: int, begun: threading.Event, given_up: GivenUp
+) -> None:
+    """Begin a build whose setup never ends, and tell when it runs."""
+    conf = make_conf(timeout=timeout, network="none")
     engine = DockerEngine.from_conf(conf)
     runtimes = engine.prepare(lambda _output: None)
     engine.open()
@@ -159,17 +165,34 @@ def test_a_build_that_hangs_is_ended(make_conf: MakeConf, tmp_path: Path) -> Non
     files = {"slow/setup.py": setup, "new_module.py": "def main(p=None): 0\n"}
     content = zipped({**files, "requirements.txt": "./slow\n"})
     archives = open_archives(conf)
+
+    def say(output: bytes) -> None:
+        if b"Processing ./slow" in output:
+            begun.set()
+
     try:
-        with pytest.raises(BuildError, match="took longer than 3 s"):
-            Builder(engine, archives, conf, runtimes).image(
-                Package(
-                    project_id="p",
-                    function_id="f",
-                    version=1,
-                    runtime="python3",
-                    archive_sha256=archives.put(content),
-                ),
-                lambda _output: None,
-            )
+        Builder(engine, archives, conf, runtimes).image(
+            Package(
+                project_id="p",
+                function_id="f",
+                version=1,
+                runtime="python3",
+                archive_sha256=archives.put(content),
+            ),
+            say,
+            given_up,
+        )
     finally:
         engine.close()
+
+
+def test_a_build_that_hangs_is_ended(make_conf: MakeConf) -> None:
+    with pytest.raises(BuildError, match="took longer than 3 s"):
+        _build_that_hangs(make_conf, 3, threading.Event(), wanted)
+
+
+def test_a_build_that_nobody_wants_any_more_is_ended(make_conf: MakeConf) -> None:
+    begun = threading.Event()
+    with pytest.raises(BuildError, match="was given up"):
+        _build_that_hangs(make_conf, 600, begun, begun.is_set)
+    assert begun.is_set()

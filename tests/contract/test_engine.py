@@ -12,8 +12,10 @@ from pratai_common.messages import Package
 from pratai_drivers.builder import Builder
 from pratai_drivers.engines.base import Engine, RunSpec
 from pratai_drivers.engines.docker import DockerEngine
+from pratai_drivers.interruption import Interruption
+from pratai_drivers.link import Link
 from pratai_drivers.logs import LogCutter
-from pratai_drivers.session import Ending, Interruption, Link, Session
+from pratai_drivers.session import Ending, Session
 from tests.packages import ECHO
 
 

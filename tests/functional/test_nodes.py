@@ -1,10 +1,14 @@
 """Nodes: several on one machine, what each has room for, how they leave, what they leave behind."""
 
 import itertools
+import os
 import signal
+import socket
 import subprocess
+import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +38,9 @@ SETTINGS = {
 class Node:
     """A further node of a stack, with an identity of its own."""
 
-    def __init__(self, stack: Stack, **options: Any) -> None:
+    def __init__(
+        self, stack: Stack, environment: dict[str, str] | None = None, **options: Any
+    ) -> None:
         self.name = f"test-{uuid.uuid4().hex[:8]}"
         conf = stack.folder / f"{self.name}.conf"
         values = {"name": self.name, "bind": "tcp://127.0.0.1:0", **options}
@@ -44,6 +50,7 @@ class Node:
         with (stack.folder / f"{self.name}.log").open("wb") as log:
             self.process = subprocess.Popen(
                 [BIN / "pratai-driver", *self.arguments],
+                env={**os.environ, **(environment or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -54,6 +61,46 @@ class Node:
         """Send a signal, and return the exit code."""
         self.process.send_signal(number)
         return self.process.wait(60)
+
+
+class Door:
+    """A socket in front of the Docker Engine's that can be shut: then the engine is away."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._open: list[socket.socket] = []
+        self.open()
+
+    def open(self) -> None:
+        self.path.unlink(missing_ok=True)
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(self.path))
+        self._listener.listen(64)
+        threading.Thread(target=self._serve, args=(self._listener,), daemon=True).start()
+
+    def shut(self) -> None:
+        self.path.unlink()
+        for each in (self._listener, *self._open):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
+        self._open.clear()
+
+    def _serve(self, listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                engine = socket.socket(socket.AF_UNIX)
+                engine.connect("/var/run/docker.sock")
+                self._open += [client, engine]
+                for ends in ((client, engine), (engine, client)):
+                    threading.Thread(target=self._carry, args=ends, daemon=True).start()
+
+    def _carry(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while content := source.recv(65536):
+                sink.sendall(content)
+            sink.shutdown(socket.SHUT_WR)
 
 
 def daemon(stack: Stack, name: str) -> str | None:
@@ -114,6 +161,27 @@ def test_a_node_that_is_stopped_ends_what_it_runs_and_takes_nothing_more(
     ended = mine.ended(long)
     assert (ended["status"], ended["node"], len(ended["attempts"])) == ("success", second.name, 1)
     assert made_by(second.name) == made_by(second.name, "network") == []
+
+
+def test_a_node_whose_docker_is_away_leaves_the_work_to_others(
+    mine: Stack, sleeper: str, tmp_path: Path
+) -> None:
+    door = Door(tmp_path / "docker.sock")
+    second = Node(mine, {"DOCKER_HOST": f"unix://{door.path}"}, slots=8)
+    try:
+        assert mine.run(sleeper, 0)["node"] == second.name  # it has most room
+        door.shut()
+        sent = [mine.submit(sleeper, 0) for _ in range(8)]
+        ended = [mine.ended(each) for each in sent]
+        assert {(each["status"], each["node"]) for each in ended} == {("success", mine.node)}
+        lost = {each["reason"] for request in ended for each in request["attempts"]}
+        assert lost == {"node_lost", None}
+        door.open()
+        until(lambda: mine.run(sleeper, 0)["node"] == second.name, "it works again")
+        assert second.end(signal.SIGTERM) == 0
+    finally:
+        second.process.kill()
+        second.process.wait()
 
 
 def test_a_node_takes_no_more_than_it_has_memory_for(mine: Stack, tmp_path: Path) -> None:

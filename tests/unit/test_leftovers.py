@@ -57,3 +57,14 @@ def test_only_dead_nodes_are_swept_and_none_of_them_can_start_meanwhile(tmp_path
             assert lock.take()
             sweeper.once()
         assert swept[1] == []
+
+
+def test_a_folder_whose_lock_cannot_be_opened_stops_nothing(tmp_path: Path) -> None:
+    nodes = tmp_path / "nodes"
+    for name in ("a", "z"):
+        with NodeLock(nodes / name):
+            pass
+    (nodes / "odd" / "lock").mkdir(parents=True)
+    swept: list[Sequence[str]] = []
+    Sweeper(nodes, "mine", swept.append, seconds=60).once()
+    assert swept == [["a", "z"]]

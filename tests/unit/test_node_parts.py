@@ -22,7 +22,7 @@ from pratai_drivers.runner_link import (
     RunnerLink,
     event_header,
 )
-from pratai_drivers.spool import FIRST_PAUSE_MS, LONGEST_PAUSE_MS, Spool
+from pratai_drivers.spool import FIRST_PAUSE_MS, LONGEST_PAUSE_MS, MOST_AT_ONCE, Spool
 
 
 def cutter() -> tuple[LogCutter, list[tuple[int, bytes]]]:
@@ -216,6 +216,36 @@ def test_the_spool_survives_its_process(tmp_path: Path) -> None:
     assert ("r", 1) in again
     assert list(again.due(50)) == [result()]
     assert (tmp_path / "x.1.damaged").exists()
+
+
+def test_a_result_that_is_gone_from_the_disk_is_kept_no_longer(tmp_path: Path) -> None:
+    """While the node said that it has it, nobody would repeat the run."""
+    spool = Spool(tmp_path, 0)
+    for name in ("removed", "damaged", "fine"):
+        spool.add(result(name), 0)
+    (tmp_path / "removed.1.result").unlink()
+    (tmp_path / "damaged.1.result").write_bytes(b"half")
+    assert list(spool.due(FIRST_PAUSE_MS)) == [result("fine")]
+    assert spool.keys() == (("fine", 1),)
+
+
+def test_after_a_long_outage_results_are_sent_some_at_a_time(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 0)
+    names = [f"r{number}" for number in range(2 * MOST_AT_ONCE + 1)]
+    for name in names:
+        spool.add(result(name), 0)
+    sent = [[each.request_id for each in spool.due(FIRST_PAUSE_MS)] for _ in range(4)]
+    assert [len(each) for each in sent] == [MOST_AT_ONCE, MOST_AT_ONCE, 1, 0]
+    assert [name for each in sent for name in each] == names
+
+
+def test_a_disk_that_takes_no_results_is_found_out(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "spool", 0)
+    spool.check()
+    assert list((tmp_path / "spool").iterdir()) == []
+    (tmp_path / "spool").rmdir()
+    with pytest.raises(FileNotFoundError):
+        spool.check()
 
 
 def test_a_header_is_one_line_of_json() -> None:

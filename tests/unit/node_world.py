@@ -1,0 +1,193 @@
+"""A node without its sockets' other ends, and an engine that a test can hold up or take away."""
+
+import queue
+import threading
+from pathlib import Path
+from typing import TypeVar
+
+import zmq
+
+from pratai_common import conf as configuration
+from pratai_common.archives import open_archives
+from pratai_common.channels import Context, Inlet, Outlets
+from pratai_common.clock import now_ms
+from pratai_common.errors import BuildError, EngineError
+from pratai_common.messages import (
+    Build,
+    CollectorMessage,
+    Job,
+    Message,
+    MessageDecoder,
+    NodeState,
+    Package,
+    Result,
+    SchedulerMessage,
+)
+from pratai_drivers.builder import Builder
+from pratai_drivers.engines.base import BuildSpec, Container, Print, RunSpec
+from pratai_drivers.engines.null import NullEngine
+from pratai_drivers.executor import Executor
+from pratai_drivers.health import Health
+from pratai_drivers.node import Node
+from pratai_drivers.outbox import Outbox
+from pratai_drivers.spool import Spool
+from tests.packages import ECHO
+from tests.waiting import until
+
+M = TypeVar("M", bound=Message)
+
+
+class Workshop(NullEngine):
+    """An engine whose installs end when they are let, or given up, and that can be away."""
+
+    def __init__(self) -> None:
+        super().__init__(["python3"])
+        self.begun: queue.Queue[str] = queue.Queue()
+        self.verdicts: queue.Queue[str | None] = queue.Queue()
+        self.started: list[str] = []
+        self.prepared = 0
+        self.away = threading.Event()
+        self.refuses = False
+
+    def prepare(self, say: Print) -> dict[str, str]:
+        self.prepared += 1
+        return super().prepare(say)
+
+    def lose(self, image: str) -> None:
+        self._images.discard(image)
+
+    def check(self) -> None:
+        if self.away.is_set():
+            raise EngineError("it is away")
+
+    def install(self, spec: BuildSpec, say: Print) -> None:
+        self.begun.put(spec.image)
+        while not spec.given_up():
+            try:
+                verdict = self.verdicts.get(timeout=0.01)
+            except queue.Empty:
+                continue
+            if verdict is not None:
+                raise BuildError(verdict)
+            super().install(spec, say)
+            return
+        raise BuildError("was given up")
+
+    def start(self, spec: RunSpec) -> Container:
+        self.check()
+        if self.refuses:
+            raise EngineError("it will not start this one")
+        self.started.append(spec.name)
+        return super().start(spec)
+
+
+class NodeWorld:
+    """A node with one slot, and all that it says."""
+
+    def __init__(self, folder: Path) -> None:
+        path = folder / "pratai.conf"
+        path.write_text(f"[DEFAULT]\nstate_path = {folder}\n[driver]\nname = n\n")
+        self.conf = configuration.load("test", ["--config-file", str(path)])
+        self.engine = Workshop()
+        self.archives = open_archives(self.conf)
+        runtimes = self.engine.prepare(lambda _output: None)
+        self.builder = Builder(self.engine, self.archives, self.conf, runtimes)
+        self._context: Context = zmq.Context()
+        self._inlets = [Inlet(self._context, "tcp://127.0.0.1:0") for _ in range(2)]
+        self._outlets = Outlets(self._context)
+        self._decoder: MessageDecoder[Message] = MessageDecoder(SchedulerMessage | CollectorMessage)
+        self._said: list[Message] = []
+        scheduler, collector = (inlet.address for inlet in self._inlets)
+        outbox = Outbox(scheduler, collector, lambda: None)
+        self.outbox = outbox
+        self.health = Health([self.engine.check], pause_seconds=0.01)
+        executor = Executor(
+            self.engine,
+            self.builder,
+            self.archives,
+            self.conf,
+            outbox.to_collector,
+            self.health.suspect,
+            now_ms,
+        )
+        state = NodeState(
+            node="n",
+            instance="i",
+            address="",
+            ip="",
+            pid=1,
+            version="",
+            joined_at=1,
+            slots=1,
+            memory=1024,
+            runtimes={},
+        )
+        self.spool = Spool(folder / "spool", 0)
+        self.node = Node(state, executor, self.spool, outbox, self.health, lambda: 0, lambda: 0)
+        self.node.start()
+
+    def close(self) -> None:
+        self.node.interrupt_all("the test is over")
+        assert self.node.wait_idle(30)
+        self.node.leave()
+        self.health.stop()
+        self._outlets.close(linger_ms=0)
+        for inlet in self._inlets:
+            inlet.close()
+        self._context.term()
+
+    def said(self, kind: type[M]) -> list[M]:
+        """Return all messages of a kind so far."""
+        self.outbox.flush(self._outlets)
+        for inlet in self._inlets:
+            self._said += [self._decoder.decode(frames) for frames in inlet.receive(0, 512)]
+        return [each for each in self._said if isinstance(each, kind)]
+
+    def result(self, request_id: str) -> Result:
+        def look() -> Result | None:
+            found = (each for each in self.said(Result) if each.request_id == request_id)
+            return next(found, None)
+
+        seen = until(look, f"there is a result of {request_id}")
+        assert seen is not None
+        return seen
+
+    def package(self, content: bytes) -> Package:
+        sha256 = self.archives.put(content)
+        return Package(
+            project_id="p", function_id="f", version=1, runtime="python3", archive_sha256=sha256
+        )
+
+    def build(self, request_id: str, content: bytes) -> Build:
+        return Build(
+            request_id=request_id,
+            attempt=1,
+            node="n",
+            epoch=1,
+            project_id="p",
+            token=b"",
+            instance="i",
+            package=self.package(content),
+        )
+
+    def job(self, request_id: str, content: bytes = ECHO) -> Job:
+        return Job(
+            request_id=request_id,
+            attempt=1,
+            node="n",
+            epoch=1,
+            project_id="p",
+            token=b"",
+            instance="i",
+            package=self.package(content),
+            function_name="f",
+            memory=64,
+            cpus=1.0,
+            timeout=30,
+            network="none",
+            isolation="container",
+            environment={},
+            source="async",
+            created_at=1,
+            input=self.archives.keep(b"7"),
+        )
