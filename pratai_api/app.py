@@ -5,17 +5,20 @@ import uuid
 from flask import Flask, Response, g
 
 from pratai_api import errors, routes
+from pratai_api.answers import Answer
 from pratai_api.services import Services
 
 
 def create_app(services: Services) -> Flask:
     """Return the WSGI application that works with these services."""
     app = Flask("pratai")
+    app.response_class = Answer
+    app.url_map.merge_slashes = False
     app.extensions["pratai"] = services
     app.before_request(_name_http_request)
     app.after_request(_show_http_request)
     errors.register(app)
-    routes.register(app)
+    routes.register(app, services)
     return app
 
 

@@ -4,22 +4,49 @@ from typing import TypeVar
 
 import msgspec
 from flask import request
+from msgspec import UNSET, UnsetType
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from pratai_api.errors import ApiError
 from pratai_common import limits
 
+S = TypeVar("S", bound=msgspec.Struct)
 T = TypeVar("T")
 
 
-def query(shape: type[T]) -> T:
-    """Return the query string as a shape; raises msgspec.ValidationError."""
+def query(shape: type[S]) -> S:
+    """Return the query string as a shape; raises ApiError, or msgspec.ValidationError."""
+    for name in shape.__struct_fields__:
+        if len(request.args.getlist(name)) > 1:
+            raise ApiError(400, "invalid", f"the query has {name} more than once")
     return msgspec.convert(request.args.to_dict(), shape, strict=False)
 
 
-def json_body(shape: type[T]) -> T:
-    """Return the body, of at most 6 MiB, as a shape."""
+def given(value: T | UnsetType) -> T | None:
+    """Return what was sent, ``None`` if nothing was."""
+    return None if value is UNSET else value
+
+
+def body() -> bytes:
+    """Return the body, whole and of at most 6 MiB; raises ApiError, or RequestEntityTooLarge.
+
+    Of a body of unknown length no more than the limit is read, without a word; and where one ends
+    before its length, nobody else asks for the rest.
+    """
     request.max_content_length = limits.MAX_BODY_BYTES
-    return decode(request.get_data(), shape, "the body")
+    content: bytes = request.get_data()
+    length = request.content_length
+    if length is None and request.environ["wsgi.input"].read(1):
+        raise RequestEntityTooLarge
+    if length is not None and len(content) < length:
+        message = f"the body ended after {len(content)} of {length} bytes"
+        raise ApiError(400, "incomplete", message)
+    return content
+
+
+def json_body(shape: type[T]) -> T:
+    """Return the body as a shape; raises what ``body`` and ``decode`` raise."""
+    return decode(body(), shape, "the body")
 
 
 def decode(text: bytes | str, shape: type[T], what: str) -> T:

@@ -50,7 +50,7 @@ def perform(event: Event, wait: float | None) -> Response:
     that could not run it (503).
     """
     function = event.function
-    _require_callable(function)
+    require_callable(function)
     synchronous = function.type == "wait_for_response"
     if wait is None:
         wait = limits.DEFAULT_WAIT_SECONDS if synchronous else 0
@@ -79,7 +79,8 @@ def accepted(record: Request) -> Response:
     return _named(answer, record.request_id)
 
 
-def _require_callable(function: Function) -> None:
+def require_callable(function: Function) -> None:
+    """Refuse what would not be run; raises ApiError (409)."""
     if not function.enabled:
         raise ApiError(409, "function_disabled", "the function is disabled")
     if function.version is None and function.status is FunctionStatus.ERROR:

@@ -11,6 +11,7 @@ from oslo_config import cfg
 from pratai_api.app import create_app
 from pratai_api.replies import Replies
 from pratai_api.services import Services, Waits
+from pratai_api.worker import ApiWorker
 from pratai_common import conf as configuration
 from pratai_common.archives import open_archives
 from pratai_common.beat import Beat
@@ -21,6 +22,8 @@ from pratai_common.store.base import Store, open_store
 from pratai_common.submit import Submitter
 
 _KEEPALIVE_SECONDS = 75
+_LINE_BYTES = 8190
+"""Of the line with a request's path and query; the most that gunicorn allows."""
 
 
 class ApiServer(BaseApplication):  # type: ignore[misc]
@@ -38,9 +41,10 @@ class ApiServer(BaseApplication):  # type: ignore[misc]
         settings: dict[str, Any] = {
             "bind": f"{self._conf.api.host}:{self._conf.api.port}",
             "workers": 1,
-            "worker_class": "gthread",
+            "worker_class": ApiWorker,
             "threads": self._conf.api.threads,
             "keepalive": _KEEPALIVE_SECONDS,
+            "limit_request_line": _LINE_BYTES,
             "graceful_timeout": self._conf.grace_seconds,
             "worker_exit": lambda _server, _worker: self._close(),
             "control_socket_disable": True,

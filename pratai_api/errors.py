@@ -6,10 +6,10 @@ from http import HTTPStatus
 
 import msgspec
 from flask import Flask, Response, g, request
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from pratai_api import views
-from pratai_api.answers import json_answer
 from pratai_common import limits
 from pratai_common.errors import StoreUnavailableError
 
@@ -36,20 +36,32 @@ def register(app: Flask) -> None:
     app.register_error_handler(ApiError, _refused)
     app.register_error_handler(RequestEntityTooLarge, _too_large)
     app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(ParseException, _malformed)
     app.register_error_handler(msgspec.ValidationError, _invalid)
     app.register_error_handler(StoreUnavailableError, _store_unavailable)
     app.register_error_handler(Exception, _ours)
 
 
-def _answer(code: int, reason: str, message: str) -> Response:
+def failure(code: int, reason: str, message: str, http_request_id: str) -> bytes:
+    """Return what is refused or failed in the one shape, as JSON text."""
     error = views.Error(
         code=code,
         title=HTTPStatus(code).phrase,
         message=message,
         reason=reason,
-        http_request_id=g.http_request_id,
+        http_request_id=http_request_id,
     )
-    return json_answer(views.Failure(error=error), code)
+    return msgspec.json.encode(views.Failure(error=error))
+
+
+def reason_of(code: int) -> str:
+    """Return the word for a status that says all there is to say."""
+    return HTTPStatus(code).name.lower()
+
+
+def _answer(code: int, reason: str, message: str) -> Response:
+    content = failure(code, reason, message, g.http_request_id)
+    return Response(content, code, mimetype="application/json")
 
 
 def _refused(error: ApiError) -> Response:
@@ -65,19 +77,24 @@ def _too_large(_error: RequestEntityTooLarge) -> Response:
     while left > 0 and (read := stream.read(min(left, 256 * limits.KIB))):
         left -= len(read)
     most = request.max_content_length or 0
-    if (request.content_length or 0) > most:
-        return _answer(413, "too_large", f"the body is larger than {most} bytes")
-    return _answer(413, "too_large", "a field of the form is too large")
+    length = request.content_length
+    if request.mimetype == "multipart/form-data" and length is not None and length <= most:
+        return _answer(413, "too_large", "a field of the form is too large")
+    return _answer(413, "too_large", f"the body is larger than {most} bytes")
 
 
 def _http(error: HTTPException) -> Response:
     code = error.code or 500
-    reason = HTTPStatus(code).name.lower()
-    answer = _answer(code, reason, error.description or HTTPStatus(code).description)
+    answer = _answer(code, reason_of(code), error.description or HTTPStatus(code).description)
     for name, value in error.get_headers():
         if name.lower() == "allow":
             answer.headers[name] = value
     return answer
+
+
+def _malformed(error: ParseException) -> Response:
+    """Refuse a body whose chunks are none: it is found out only while it is read."""
+    return _answer(400, reason_of(400), str(error))
 
 
 def _invalid(error: msgspec.ValidationError) -> Response:

@@ -1,6 +1,11 @@
 """Finds what a path names, in the caller's project alone: anything else answers 404."""
 
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec import UNSET, UnsetType
+
 from pratai_api import caller
+from pratai_api.answers import unknown_marker
 from pratai_api.errors import ApiError
 from pratai_api.services import services
 from pratai_common.records import Function, Request, Subscription
@@ -31,3 +36,16 @@ def subscription(owner: Function, subscription_id: str) -> Subscription:
             return each
     message = f"the function has no subscription {subscription_id}"
     raise ApiError(404, "subscription_not_found", message)
+
+
+def marker(
+    asked: str | UnsetType,
+    read: Callable[[Sequence[str]], Mapping[str, Function] | Mapping[str, Request]],
+) -> str | None:
+    """Return the marker of a list, which names a record of the project; it may be deleted."""
+    if asked is UNSET:
+        return None
+    found = read([asked]).get(asked)
+    if found is None or found.project_id != caller.current().project_id:
+        raise unknown_marker(asked)
+    return asked

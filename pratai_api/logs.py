@@ -1,9 +1,11 @@
 """Logs as text: whole, or followed while they grow."""
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 
 from flask import Response
+from flask import request as http_request
 
 from pratai_api.services import services
 from pratai_common.records import LogChunk, Request
@@ -60,13 +62,21 @@ def answer(read: Callable[[], Request | None], request_id: str, follow: bool) ->
         return Response(content, mimetype="text/plain")
     waits = services().waits
     waits.enter()
-    response = Response(_follow(store, read, request_id), mimetype="text/plain")
+    connection = http_request.environ.get("gunicorn.socket")
+    pieces = _follow(store, read, request_id, lambda: _hung_up(connection))
+    response = Response(pieces, mimetype="text/plain")
     response.call_on_close(waits.leave)
     return response
 
 
-def _follow(store: Store, read: Callable[[], Request | None], request_id: str) -> Iterator[bytes]:
+def _follow(
+    store: Store,
+    read: Callable[[], Request | None],
+    request_id: str,
+    hung_up: Callable[[], bool],
+) -> Iterator[bytes]:
     text, ends = LogText(), time.monotonic() + _LONGEST_SECONDS
+    yield b""  # sends the headers, before anything is printed
     late: float | None = None
     while True:
         request = read()  # before its pieces: what is final now was printed before
@@ -76,10 +86,22 @@ def _follow(store: Store, read: Callable[[], Request | None], request_id: str) -
             late = late or now + _LATE_SECONDS
             if request is None or text.whole(request) or now >= late:
                 break
-        if now >= ends:
+        if now >= ends or hung_up():
             return
         time.sleep(_LOOK_SECONDS)
     yield from _some(text.end(request))
+
+
+def _hung_up(connection: socket.socket | None) -> bool:
+    """Say whether the client has gone: while nothing is printed, no write would find it out."""
+    if connection is None:
+        return False
+    try:
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 def _some(content: bytes) -> Iterator[bytes]:

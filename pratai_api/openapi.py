@@ -11,12 +11,11 @@ from flask import Response, current_app
 from pratai_api import schemas, views
 
 EXTENSION = "pratai.openapi"
-COMMON_REFUSALS = (500, 503)
-_PARAMETER = re.compile(r"<(\w+)>")
+COMMON_REFUSALS = (414, 431, 500, 503)
+_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 _REF = "#/components/schemas/{name}"
-_REQUEST_ID = {
-    "X-Pratai-Request-Id": {"description": "the function request", "schema": {"type": "string"}}
-}
+_HTTP_REQUEST_ID = "X-Openstack-Request-Id"
+_REQUEST_ID = "X-Pratai-Request-Id"
 Schema = dict[str, Any]
 
 
@@ -54,10 +53,11 @@ def serve() -> Response:
     return Response(current_app.extensions[EXTENSION], mimetype="application/json")
 
 
-def document(routes: Iterable[Route]) -> Schema:
-    """Return the document of these routes."""
+def document(routes: Iterable[Route], runtimes: Iterable[str]) -> Schema:
+    """Return the document of these routes, where these runtimes are configured."""
     routes = list(routes)
     schemas_by_type, components = _components(routes)
+    components[schemas.FunctionCreate.__name__]["properties"]["runtime"]["enum"] = [*runtimes]
     paths: dict[str, Schema] = {}
     for route in routes:
         path = _PARAMETER.sub(r"{\1}", route.path)
@@ -76,12 +76,18 @@ def _components(routes: list[Route]) -> tuple[dict[Any, Schema], dict[str, Schem
     types: list[Any] = [views.Failure]
     for route in routes:
         types += [shape for shape in route.answers.values() if _is_struct(shape)]
-        types += [shape for shape in route.body if _is_struct(shape)]
-        types += [each.metadata for each in route.body if isinstance(each, schemas.Upload)]
+        types += [shape for shape in map(_json_shape, route.body) if shape is not None]
         types += [route.query] if route.query is not None else []
     unique = list(dict.fromkeys(types))
     found, components = msgspec.json.schema_components(unique, ref_template=_REF)
     return dict(zip(unique, found, strict=True)), components
+
+
+def _json_shape(body: Any) -> Any:
+    """Return the shape of what is JSON in a body, ``None`` where nothing is known to be."""
+    if isinstance(body, schemas.Upload):
+        return body.metadata
+    return None if isinstance(body, schemas.Anything) else body
 
 
 def _is_struct(shape: Any) -> bool:
@@ -130,7 +136,7 @@ class _Operation:
             return []
         shape = self._components[self._route.query.__name__]
         return [
-            {"name": name, "in": "query", "required": False, "schema": _without_null(schema)}
+            {"name": name, "in": "query", "required": False, "schema": schema}
             for name, schema in shape["properties"].items()
         ]
 
@@ -160,11 +166,14 @@ class _Operation:
                 "type": "object",
                 "properties": {
                     "metadata": self._schemas[upload.metadata],
-                    "zip_file": {"type": "string", "contentMediaType": "application/zip"},
+                    "zip_file": {"type": "string", "format": "binary"},
                 },
                 "required": ["metadata", "zip_file"] if upload.metadata_required else ["zip_file"],
             },
-            "encoding": {"metadata": {"contentType": "application/json"}},
+            "encoding": {
+                "metadata": {"contentType": "application/json"},
+                "zip_file": {"contentType": "application/zip"},
+            },
         }
 
     def _responses(self) -> Schema:
@@ -180,19 +189,20 @@ class _Operation:
         return responses
 
     def _response(self, code: int, shape: Any) -> Schema:
-        response: Schema = {"description": HTTPStatus(code).phrase}
+        headers = {_HTTP_REQUEST_ID: _header("the HTTP request")}
+        if self._route.headers and code < 300:
+            headers[_REQUEST_ID] = _header("the function request")
+        response: Schema = {"description": HTTPStatus(code).phrase, "headers": headers}
         if shape is str:
             response["content"] = {"text/plain": {"schema": {"type": "string"}}}
         elif shape is object:
             response["content"] = {"application/json": {"schema": {}}}
         elif shape is not None:
             response["content"] = {"application/json": {"schema": self._schemas[shape]}}
-        if self._route.headers and code < 300:
-            response["headers"] = _REQUEST_ID
         return response
 
     def _links(self, shape: Any) -> Schema:
-        """Link what a POST made to every operation whose path its answer can fill in."""
+        """Link what a POST made, which its answer names first, to every operation on it."""
         fields = getattr(shape, "__struct_fields__", ())
         return {
             other.name: {
@@ -200,17 +210,9 @@ class _Operation:
                 "parameters": {name: f"$response.body#/{name}" for name in other.parameters},
             }
             for other in self._routes
-            if other.parameters and set(other.parameters) <= set(fields)
+            if fields and fields[0] in other.parameters and set(other.parameters) <= set(fields)
         }
 
 
-def _without_null(schema: Schema) -> Schema:
-    """Return a query parameter's schema: what may be left out is not sent as null."""
-    kinds = schema.get("anyOf")
-    if kinds is not None:
-        kept = [kind for kind in kinds if kind != {"type": "null"}]
-        rest = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
-        return {**rest, **kept[0]} if len(kept) == 1 else {**rest, "anyOf": kept}
-    if schema.get("enum") and None in schema["enum"]:
-        return {"enum": [each for each in schema["enum"] if each is not None]}
-    return schema
+def _header(what: str) -> Schema:
+    return {"description": f"id of {what}", "required": True, "schema": {"type": "string"}}

@@ -6,11 +6,13 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from pratai_common import limits
+from pratai_common.records import FunctionStatus, Status
 
 RESERVED_NAMES = frozenset({"running"})
 MAX_PAGE = 1000
 DEFAULT_PAGE = 100
 _MAX_FREQUENCY_MINUTES = 60 * 24 * 366
+_LONGEST_WAIT = 10**9  # what is longer than a minute is a minute, but infinity is a mistake
 
 # At its end "nothing follows" and not "$", which lets a newline pass here though not in JavaScript.
 _END = r"(?![\s\S])"
@@ -28,6 +30,7 @@ Environment = dict[VariableName, VariableValue]
 Type = Literal["async", "wait_for_response"]
 Network = Literal["bridge", "none"]
 Marker = Annotated[str, Meta(min_length=1, max_length=64)]
+Wait = Annotated[float, Meta(ge=0, le=_LONGEST_WAIT)]
 
 
 class FunctionCreate(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -52,9 +55,9 @@ class FunctionCreate(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     enabled: bool = True
 
 
-class FunctionUpdate(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What may change of a function; what is not named stays. ``version`` names one that was
-    built, to serve from now on. ``rotate_endpoint`` replaces the public endpoint's address.
+class FunctionSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What may change of a function; what is not named stays. ``rotate_endpoint`` replaces the
+    public endpoint's address.
     """
 
     name: Name | UnsetType = UNSET
@@ -69,8 +72,13 @@ class FunctionUpdate(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     environment: Environment | UnsetType = UNSET
     retries: Retries | UnsetType = UNSET
     enabled: bool | UnsetType = UNSET
-    version: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
     rotate_endpoint: bool = False
+
+
+class FunctionUpdate(FunctionSettings, forbid_unknown_fields=True, kw_only=True):
+    """Settings, or without a new zip ``version``: one that was built, to serve from now on."""
+
+    version: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
 
 
 class Call(msgspec.Struct, kw_only=True):
@@ -79,12 +87,26 @@ class Call(msgspec.Struct, kw_only=True):
     payload: msgspec.Raw
 
 
-class SubscriptionCreate(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A new subscription: a timer has a ``frequency`` in minutes, a webhook has none."""
+class WebhookSubscription(
+    msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag="webhook", tag_field="kind"
+):
+    """A new subscription to calls of the function's endpoint."""
 
-    kind: Literal["webhook", "timer"]
-    frequency: Frequency | None = None
+    frequency: None = None
     enabled: bool = True
+
+
+class TimerSubscription(
+    msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag="timer", tag_field="kind"
+):
+    """A new subscription to a timer, ``frequency`` in minutes."""
+
+    frequency: Frequency
+    enabled: bool = True
+
+
+NewSubscription = WebhookSubscription | TimerSubscription
+SubscriptionCreate: Any = NewSubscription  # a union is no type[T] to mypy
 
 
 class SubscriptionUpdate(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -98,42 +120,40 @@ class PageQuery(msgspec.Struct, kw_only=True):
     """Which part of a list: ``limit`` items behind the one named ``marker``."""
 
     limit: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = DEFAULT_PAGE
-    marker: Marker | None = None
+    marker: Marker | UnsetType = UNSET
 
 
 class FunctionsQuery(PageQuery, kw_only=True):
     """Which functions a list holds, and in which order."""
 
     sort: Literal["created_at:desc", "created_at:asc", "name:asc", "name:desc"] = "created_at:desc"
-    name: str | None = None
-    status: Literal["building", "active", "error"] | None = None
-    type: Type | None = None
-    event: str | None = None
-    runtime: str | None = None
+    name: str | UnsetType = UNSET
+    status: FunctionStatus | UnsetType = UNSET
+    type: Type | UnsetType = UNSET
+    event: str | UnsetType = UNSET
+    runtime: str | UnsetType = UNSET
 
 
 class RequestsQuery(PageQuery, kw_only=True):
     """Which requests a list holds, and in which order. ``dead`` ones are dead letters."""
 
     sort: Literal["created_at:desc", "created_at:asc"] = "created_at:desc"
-    function_id: str | None = None
-    status: (
-        Literal["scheduled", "queued", "running", "success", "error", "timeout", "cancelled"] | None
-    ) = None
-    source: str | None = None
-    dead: bool | None = None
+    function_id: str | UnsetType = UNSET
+    status: Status | UnsetType = UNSET
+    source: str | UnsetType = UNSET
+    dead: bool | UnsetType = UNSET
 
 
 class RequestQuery(msgspec.Struct, kw_only=True):
     """What a request is shown with."""
 
-    include: Literal["payload"] | None = None
+    include: Literal["payload"] | UnsetType = UNSET
 
 
 class CallQuery(msgspec.Struct, kw_only=True):
     """How long the caller waits for the result, in seconds; never longer than a minute."""
 
-    wait: Annotated[float, Meta(ge=0, le=limits.MAX_TIMEOUT_SECONDS)] | None = None
+    wait: Wait | UnsetType = UNSET
 
 
 class LogsQuery(msgspec.Struct, kw_only=True):

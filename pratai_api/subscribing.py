@@ -9,16 +9,12 @@ from pratai_common.records import Function, Subscription
 _MINUTE_MS = 60_000
 
 
-def add(
-    function: Function, kind: str, frequency: float | None, enabled: bool = True
-) -> Subscription:
-    """Subscribe a function to calls of its endpoint, or to a timer of so many minutes.
+def add(function: Function, frequency: float | None, enabled: bool = True) -> Subscription:
+    """Subscribe a function to a timer of so many minutes, or else to calls of its endpoint.
 
-    Raises ApiError where kind and frequency, or kind and type, do not go together.
+    Raises ApiError where the function's type does not go with a timer.
     """
-    if (kind == "timer") != (frequency is not None):
-        raise ApiError(400, "invalid", "a timer, and nothing else, has a frequency")
-    if kind == "timer" and function.type == "wait_for_response":
+    if frequency is not None and function.type == "wait_for_response":
         raise ApiError(400, "invalid", "type wait_for_response goes with event webhook only")
     now = services().clock()
     subscription = Subscription(
@@ -26,7 +22,7 @@ def add(
         function_id=function.function_id,
         project_id=function.project_id,
         user_id=function.user_id,
-        kind="timer" if kind == "timer" else "webhook",
+        kind="webhook" if frequency is None else "timer",
         frequency_ms=milliseconds(frequency),
         enabled=enabled,
         since=now,

@@ -1,15 +1,17 @@
 """Functions' code on its way in: the form, the zip, the version that it becomes."""
 
-from typing import TypeVar
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from flask import request
 from msgspec.structs import replace
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from pratai_api.arguments import decode
 from pratai_api.errors import ApiError
 from pratai_api.services import services
 from pratai_common import limits, package
-from pratai_common.errors import PackageError
+from pratai_common.errors import PackageError, StoreUnavailableError
 from pratai_common.records import Function, FunctionStatus, Version
 from pratai_common.submit import Cause, request_id
 
@@ -18,18 +20,32 @@ T = TypeVar("T")
 
 
 def open_form() -> None:
-    """Let the request be as large as a form with a zip may be."""
+    """Let the request be as large as a form with a zip may be; raises ApiError if it is none."""
     request.max_content_length = limits.MAX_ZIP_BYTES + _FORM_BYTES
+    if request.mimetype != "multipart/form-data":
+        raise ApiError(400, "invalid", "the body must be a form: multipart/form-data")
+    for name in ("metadata", "zip_file"):
+        if len(request.form.getlist(name)) + len(request.files.getlist(name)) > 1:
+            raise ApiError(400, "invalid", f"the form has {name} more than once")
 
 
 def metadata(shape: type[T]) -> T | None:
-    """Return the form's ``metadata``, ``None`` if it has none; raises ApiError."""
-    text = request.form.get("metadata")
+    """Return the form's ``metadata``, a field or a file, ``None`` if it has none.
+
+    Raises ApiError, or RequestEntityTooLarge.
+    """
+    text: str | bytes | None = request.form.get("metadata")
+    if "metadata" in request.files:
+        text = request.files["metadata"].read(_FORM_BYTES + 1)
+        if len(text) > _FORM_BYTES:
+            raise RequestEntityTooLarge
     return None if text is None else decode(text, shape, "metadata")
 
 
 def zip_content() -> bytes:
     """Return the form's zip, checked; raises ApiError."""
+    if "zip_file" in request.form:
+        raise ApiError(400, "invalid", "zip_file must come as a file: its part has no filename")
     file = request.files.get("zip_file")
     if file is None:
         raise ApiError(400, "invalid", "the form has no zip_file")
@@ -56,6 +72,33 @@ def next_version(function: Function, content: bytes) -> Version:
     if function.version is None:
         _back_to_building(function.function_id)
     return version
+
+
+def submit(version: Version, user_id: str) -> None:
+    """Submit the build of a further version, which is shown as failed where that cannot be
+    recorded: nobody shall wait for it.
+    """
+    try:
+        services().submitter.build(version, user_id)
+    except StoreUnavailableError:
+        with suppress(StoreUnavailableError):
+            _fail(version)
+        raise
+
+
+def _fail(version: Version) -> None:
+    failed: dict[str, Any] = {
+        "status": FunctionStatus.ERROR,
+        "build_error": "its build could not be recorded",
+    }
+
+    def fail_function(function: Function) -> Function | None:
+        return None if function.version is not None else replace(function, **failed)
+
+    services().store.change_version(
+        version.function_id, version.number, lambda old: replace(old, **failed)
+    )
+    services().store.change_function(version.function_id, fail_function)
 
 
 def _version(function: Function, content: bytes, number: int) -> Version:

@@ -266,6 +266,12 @@ class InterfaceVersions(View, frozen=True, kw_only=True):
     versions: list[InterfaceVersion]
 
 
+class ShownVersion(View, frozen=True, kw_only=True):
+    """One version of the interface."""
+
+    version: InterfaceVersion
+
+
 def time(milliseconds: int) -> str:
     """Return a time as clients see it."""
     return iso(milliseconds) or ""
@@ -320,8 +326,12 @@ def version(record: records.Version) -> Version:
     )
 
 
-def request(record: records.Request, **bodies: msgspec.Raw | None) -> Request:
-    """Return a request; ``bodies`` are its ``result`` and ``payload`` as JSON text."""
+def request(
+    record: records.Request,
+    result: msgspec.Raw | UnsetType | None = UNSET,
+    payload: msgspec.Raw | UnsetType | None = UNSET,
+) -> Request:
+    """Return a request, with its result and payload as JSON text where they are to be shown."""
     return Request(
         request_id=record.request_id,
         function_id=record.function_id,
@@ -352,7 +362,8 @@ def request(record: records.Request, **bodies: msgspec.Raw | None) -> Request:
         node=record.node,
         peak_memory=record.peak_memory,
         logs_endpoint=f"/v1/requests/{record.request_id}/logs",
-        **bodies,
+        result=result,
+        payload=payload,
     )
 
 

@@ -8,6 +8,9 @@ swept, the spool resends).
 import logging
 import os
 import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
 
 import zmq
 
@@ -16,13 +19,25 @@ from pratai_common.messages import Message, encode
 
 Context = zmq.Context[zmq.Socket[bytes]]
 LOG = logging.getLogger(__name__)
+_IDLE_SECONDS = 600.0
+
+
+class _Outlet:
+    def __init__(self, socket: zmq.Socket[bytes], used_at: float) -> None:
+        self.socket = socket
+        self.used_at = used_at
 
 
 class Outlets:
-    """Sends messages to addresses such as ``tcp://127.0.0.1:5557``."""
+    """Sends messages to addresses such as ``tcp://127.0.0.1:5557``.
 
-    def __init__(self, context: Context) -> None:
+    A socket that was not used for ten minutes is closed when the next one is opened: daemons get
+    new addresses as they are restarted, and a process has a limited number of sockets.
+    """
+
+    def __init__(self, context: Context, clock: Callable[[], float] = time.monotonic) -> None:
         self._context = context
+        self._clock = clock
         self._local = threading.local()
 
     def send(self, address: str, message: Message) -> bool:
@@ -42,31 +57,44 @@ class Outlets:
 
     def close(self, linger_ms: int = 500) -> None:
         """Close this thread's sockets, giving what is queued a moment to leave."""
-        for socket in self._sockets().values():
-            socket.close(linger=linger_ms)
-        self._sockets().clear()
+        for outlet in self._outlets().values():
+            outlet.socket.close(linger=linger_ms)
+        self._outlets().clear()
 
     def _socket(self, address: str) -> zmq.Socket[bytes]:
-        sockets = self._sockets()
-        if address not in sockets:
-            socket = self._context.socket(zmq.PUSH)
-            socket.set_hwm(limits.QUEUE_MESSAGES)
-            socket.setsockopt(zmq.LINGER, 0)
-            socket.setsockopt(zmq.RECONNECT_IVL, 50)
-            socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1000)
-            try:
-                socket.connect(address)
-            except zmq.ZMQError:
-                socket.close()
-                raise
-            sockets[address] = socket
-        return sockets[address]
+        outlets, now = self._outlets(), self._clock()
+        if address not in outlets:
+            _close_idle(outlets, now)
+            outlets[address] = _Outlet(self._connected(address), now)
+        outlet = outlets[address]
+        outlet.used_at = now
+        outlets.move_to_end(address)
+        return outlet.socket
 
-    def _sockets(self) -> dict[str, zmq.Socket[bytes]]:
-        if not hasattr(self._local, "sockets"):
-            self._local.sockets = {}
-        sockets: dict[str, zmq.Socket[bytes]] = self._local.sockets
-        return sockets
+    def _connected(self, address: str) -> zmq.Socket[bytes]:
+        socket = self._context.socket(zmq.PUSH)
+        socket.set_hwm(limits.QUEUE_MESSAGES)
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.RECONNECT_IVL, 50)
+        socket.setsockopt(zmq.RECONNECT_IVL_MAX, 1000)
+        try:
+            socket.connect(address)
+        except zmq.ZMQError:
+            socket.close()
+            raise
+        return socket
+
+    def _outlets(self) -> OrderedDict[str, _Outlet]:
+        """Return this thread's sockets by address, the longest unused first."""
+        if not hasattr(self._local, "outlets"):
+            self._local.outlets = OrderedDict()
+        outlets: OrderedDict[str, _Outlet] = self._local.outlets
+        return outlets
+
+
+def _close_idle(outlets: OrderedDict[str, _Outlet], now: float) -> None:
+    while outlets and now - next(iter(outlets.values())).used_at > _IDLE_SECONDS:
+        outlets.popitem(last=False)[1].socket.close(linger=0)
 
 
 class Inlet:

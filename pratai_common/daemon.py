@@ -11,7 +11,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Generic, Protocol, TypeVar
 
@@ -95,14 +96,12 @@ class Loop(Generic[M]):
         """
         wait = max(0.0, self._next_tick - time.monotonic())
         messages = self._decode(self._inlet.receive(int(wait * 1000) + 1, BATCH))
-        try:
+        with _store_may_be_away():
             self._handler.receive(messages)
-            if time.monotonic() >= self._next_tick:
-                self._next_tick = time.monotonic() + self._tick_seconds
+        if time.monotonic() >= self._next_tick:
+            self._next_tick = time.monotonic() + self._tick_seconds
+            with _store_may_be_away():
                 self._handler.tick()
-        except StoreUnavailableError as error:
-            # Nothing is lost: requests are swept from the store, results come again from spools.
-            LOG.warning("the store is unavailable: %s", error)
         self._flush()
 
     def _decode(self, received: list[list[bytes]]) -> list[M]:
@@ -114,6 +113,15 @@ class Loop(Generic[M]):
                 self.dropped += 1
                 LOG.warning("dropped a malformed message: %s", error)
         return messages
+
+
+@contextmanager
+def _store_may_be_away() -> Iterator[None]:
+    """Go on without the store: requests are swept from it, results come again from spools."""
+    try:
+        yield
+    except StoreUnavailableError as error:
+        LOG.warning("the store is unavailable: %s", error)
 
 
 def product_version() -> str:

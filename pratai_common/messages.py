@@ -6,9 +6,10 @@ tagged map. A receiver names the types that its inlet takes; anything else is a 
 ``PROTOCOL_VERSION``.
 """
 
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from pratai_common.errors import DecodeError
 from pratai_common.records import Body, Request
@@ -16,6 +17,12 @@ from pratai_common.records import Body, Request
 PROTOCOL_VERSION = 2
 _VERSION_BYTE = bytes([PROTOCOL_VERSION])
 _encoder = msgspec.msgpack.Encoder()
+
+Milliseconds = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
+"""A time of day until the end of the year 9999, the last one that can be shown."""
+
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+Word = Annotated[str, Meta(max_length=64)]
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=True):
@@ -84,9 +91,9 @@ class NodeState(msgspec.Struct, frozen=True, kw_only=True):
     ip: str
     pid: int
     version: str
-    joined_at: int
-    slots: int
-    memory: int
+    joined_at: Milliseconds
+    slots: Count
+    memory: Count
     runtimes: dict[str, str]
     running: tuple[tuple[str, int, str], ...] = ()
     spooled: tuple[tuple[str, int], ...] = ()
@@ -183,24 +190,24 @@ class Result(AttemptMessage, frozen=True, kw_only=True):
     ``run_ms`` are on the node's monotonic clock, ``peak_memory`` is in bytes.
     """
 
-    reason: str | None = None
+    reason: Word | None = None
     message: str | None = None
     output: Body | None = None
-    started_at: int
-    finished_at: int
+    started_at: Milliseconds
+    finished_at: Milliseconds
     init_ms: float | None = None
     run_ms: float | None = None
     cold: bool | None = None
-    isolation: str | None = None
-    peak_memory: int | None = None
-    log_chunks: int = 0
+    isolation: Word | None = None
+    peak_memory: Count | None = None
+    log_chunks: Count = 0
     ticket: Ticket | None = None
 
 
 class LogPiece(AttemptMessage, frozen=True, kw_only=True, tag="LogChunk"):
     """A piece of what an attempt printed."""
 
-    seq: int
+    seq: Count
     content: bytes
 
 
@@ -249,5 +256,5 @@ class MessageDecoder(Generic[M]):
             )
         try:
             return self._decoder.decode(memoryview(frame)[1:])  # type: ignore[no-any-return]
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise DecodeError(str(error)) from error

@@ -1,8 +1,9 @@
 """The one rule that settles a request. Pure: record and result in, record (or nothing) out.
 
 The first final outcome wins. A success from any attempt is final; a failure counts only from the
-current attempt. A lost node is tried again, up to ``limits.NODE_LOST_RETRIES`` times; a failure of
-the user's code as often as its function says, after a pause that doubles.
+current attempt, and there the first one. A lost node is tried again, up to
+``limits.NODE_LOST_RETRIES`` times; a failure of the user's code as often as its function says,
+after a pause that doubles.
 """
 
 from msgspec.structs import replace
@@ -22,29 +23,32 @@ _USER_FAILURES = frozenset(
         Reason.RESULT_TOO_LARGE,
     }
 )
-_STATUS_OF_REASON = {
+_STATUS_OF_REASON: dict[str, Status] = {
     Reason.TIMEOUT: Status.TIMEOUT,
     Reason.CANCELLED: Status.CANCELLED,
     Reason.FUNCTION_DELETED: Status.CANCELLED,
 }
+_MESSAGE_CHARACTERS = 4096
+"""Records are small, whatever a node says."""
 
 
 def settle(request: Request, result: Result, now: int) -> Request | None:
     """Return the request as the result leaves it, or ``None`` where the result changes nothing."""
     if request.status.final:
         return None
-    failed = result.reason is not None
-    if failed and result.attempt < request.attempt:
+    if result.reason is not None and _outdated(request, result):
         return None
-    attempts = _with_attempt(request.attempts, result)
+    refusal = _is_refusal(result)
+    attempts = request.attempts if refusal else _with_attempt(request.attempts, result)
     pause = _pause(request, attempts, result.reason)
     if pause is not None:
         status = Status.SCHEDULED if pause else Status.QUEUED
         return replace(request, status=status, attempts=attempts, next_run_at=now + pause)
-    reason, message = result.reason, result.message
+    reason, message = result.reason, _short(result.message)
     if reason == Reason.NODE_LOST and request.cancel_requested_at is not None:
         reason, message = Reason.CANCELLED, "it was cancelled, and its node was lost"
     status = _final_status(reason)
+    waited = max(0, result.started_at - request.created_at)
     return replace(
         request,
         status=status,
@@ -52,9 +56,9 @@ def settle(request: Request, result: Result, now: int) -> Request | None:
         message=message,
         dead=_dead(request, status),
         attempts=attempts,
-        started_at=request.started_at or (result.started_at if result.attempt else None),
+        started_at=request.started_at or (None if refusal else result.started_at),
         finished_at=now,
-        queue_ms=max(0, result.started_at - request.created_at),
+        queue_ms=request.queue_ms if refusal and request.attempts else waited,
         init_ms=result.init_ms,
         run_ms=result.run_ms,
         cold=result.cold,
@@ -65,14 +69,29 @@ def settle(request: Request, result: Result, now: int) -> Request | None:
     )
 
 
+def _is_refusal(result: Result) -> bool:
+    """Say whether this is the scheduler's word on a request that no node has.
+
+    Its word on an attempt is that the node was lost; all else is a node's own.
+    """
+    return not result.node and result.reason != Reason.NODE_LOST
+
+
+def _outdated(request: Request, result: Result) -> bool:
+    """Say whether a failure is not of the current attempt, or that has ended already."""
+    if result.attempt != request.attempt or not request.attempts:
+        return result.attempt < request.attempt
+    return request.attempts[-1].finished_at is not None and not _is_refusal(result)
+
+
+def _short(message: str | None) -> str | None:
+    return None if message is None else message[:_MESSAGE_CHARACTERS]
+
+
 def _final_status(reason: str | None) -> Status:
     if reason is None:
         return Status.SUCCESS
-    return (
-        _STATUS_OF_REASON.get(Reason(reason), Status.ERROR)
-        if reason in set(Reason)
-        else (Status.ERROR)
-    )
+    return _STATUS_OF_REASON.get(reason, Status.ERROR)
 
 
 def _pause(request: Request, attempts: tuple[Attempt, ...], reason: str | None) -> int | None:
@@ -97,17 +116,19 @@ def _dead(request: Request, status: Status) -> bool:
 
 
 def _with_attempt(attempts: tuple[Attempt, ...], result: Result) -> tuple[Attempt, ...]:
-    """Write the result into its attempt, which a scheduler that died may not have recorded."""
-    if result.attempt == 0:
-        return attempts
-    others = tuple(attempt for attempt in attempts if attempt.number != result.attempt)
+    """Write the result into its attempt, which a scheduler that died may not have recorded.
+
+    A verdict that the node was lost names none: the record does.
+    """
+    others = [attempt for attempt in attempts if attempt.number != result.attempt]
+    node = next((each.node for each in attempts if each.number == result.attempt), "")
     mine = Attempt(
         number=result.attempt,
-        node=result.node,
+        node=result.node or node,
         epoch=result.epoch,
         started_at=result.started_at,
         finished_at=result.finished_at,
         reason=result.reason,
-        message=result.message,
+        message=_short(result.message),
     )
     return tuple(sorted((*others, mine), key=lambda attempt: attempt.number))

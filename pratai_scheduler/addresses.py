@@ -1,35 +1,73 @@
 """Where daemons take messages: from the record of live daemons, never from a message."""
 
+import logging
+
+from pratai_common.beat import alive
 from pratai_common.clock import Clock
+from pratai_common.errors import StoreUnavailableError
 from pratai_common.store.base import Store
 
+LOG = logging.getLogger(__name__)
 _REMEMBER_MS = 1000
+_Name = tuple[str, str]
 
 
 class Addresses:
-    """The addresses of nodes and API processes, as they were at most a second ago."""
+    """The addresses of nodes and API processes, as they were at most a second ago; older ones
+    while the store is away. A name that is not there is looked for once in that time.
+    """
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._read_at = 0
-        self._addresses: dict[tuple[str, str], str] = {}
+        self._read_at: int | None = None
+        self._addresses: dict[_Name, str] = {}
+        self._apis: frozenset[str] = frozenset()
+        self._missing: set[_Name] = set()
 
     def node(self, name: str) -> str | None:
         """Return where a node takes messages."""
-        return self._get("driver", name)
+        return self._get(("driver", name))
 
     def api(self, daemon_id: str) -> str | None:
         """Return where an API process takes answers."""
-        return self._get("api", daemon_id)
+        return self._get(("api", daemon_id))
 
-    def _get(self, daemon_type: str, daemon_id: str) -> str | None:
-        now, key = self._clock(), (daemon_type, daemon_id)
-        if key not in self._addresses or now - self._read_at > _REMEMBER_MS:
-            self._read_at = now
-            self._addresses = {
-                (daemon.daemon_type, daemon.daemon_id): daemon.address
-                for daemon in self._store.list_daemons()
-                if daemon.address is not None
-            }
-        return self._addresses.get(key)
+    def apis(self) -> frozenset[str]:
+        """Return the names of the API processes that live: of them a caller may be waiting."""
+        if self._old():
+            self._read()
+        return self._apis
+
+    def _get(self, name: _Name) -> str | None:
+        if self._old():
+            self._read()
+            self._missing.clear()
+        elif name not in self._addresses and name not in self._missing:
+            self._read()
+        address = self._addresses.get(name)
+        if address is None:
+            self._missing.add(name)
+        return address
+
+    def _old(self) -> bool:
+        return self._read_at is None or not 0 <= self._clock() - self._read_at <= _REMEMBER_MS
+
+    def _read(self) -> None:
+        now = self._clock()
+        self._read_at = now
+        try:
+            daemons = self._store.list_daemons()
+        except StoreUnavailableError as error:
+            LOG.warning("addresses are as they were: %s", error)
+            return
+        self._addresses = {
+            (daemon.daemon_type, daemon.daemon_id): daemon.address
+            for daemon in daemons
+            if daemon.address is not None
+        }
+        self._apis = frozenset(
+            daemon.daemon_id
+            for daemon in daemons
+            if daemon.daemon_type == "api" and alive(daemon, now)
+        )

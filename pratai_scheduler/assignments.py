@@ -55,11 +55,15 @@ class Assignments:
         )
 
     def lost(self, request: Request, attempt: Attempt) -> Message:
-        """Return the verdict that an attempt's node is gone."""
+        """Return the verdict that an attempt's node is gone; ``attempt`` may be in no record.
+
+        It does not come from the node, which must not take the answer for one to its own result.
+        """
+        name = f"node {attempt.node}" if attempt.node else "the node that had it"
         return Result(
-            **self._claim(request, attempt.number, attempt.node, attempt.epoch),
+            **self._claim(request, attempt.number, "", attempt.epoch),
             reason=Reason.NODE_LOST,
-            message=f"node {attempt.node} was lost while it ran this",
+            message=f"{name} was lost while it ran this",
             started_at=attempt.started_at,
             finished_at=self._clock(),
         )

@@ -1,14 +1,15 @@
 """Settles requests: the one party that writes how they ended.
 
 A result is acknowledged only after it is stored and what follows from it is done, so a node that
-repeats itself after a crash drives the same steps again, and they change nothing twice.
+repeats itself after a crash drives the same steps again, and they change nothing twice. One that
+cannot be kept leaves the others alone.
 
 A synchronous call is in no store until its result is here: its caller is answered first, then
 request and result are recorded. It has one attempt; what its node could not run is not recorded.
 """
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -16,7 +17,7 @@ from msgspec.structs import replace
 from pratai_common import limits
 from pratai_common.archives import Archives
 from pratai_common.clock import Clock
-from pratai_common.errors import Reason
+from pratai_common.errors import ArchivesUnavailableError, DecodeError, Reason
 from pratai_common.messages import (
     Answer,
     CollectorMessage,
@@ -43,14 +44,20 @@ from pratai_common.store.base import Changed, NewRequest, RequestChange, Store
 from pratai_common.tokens import TokenKey
 
 LOG = logging.getLogger(__name__)
+_MOST_LOG_PIECES = 4096
+"""Of an attempt: two a second for half an hour, which no honest node comes near."""
 
 
 class Sends(NamedTuple):
-    """How a collector speaks to others: to a node and an API process by name. All are hints."""
+    """How a collector speaks to others: to a node and an API process by name. All are hints.
+
+    ``apis`` names the API processes that live.
+    """
 
     to_node: Callable[[str, Message], object]
     to_api: Callable[[str, Message], object]
     to_scheduler: Callable[[Message], object]
+    apis: Callable[[], frozenset[str]]
 
 
 class _Settled(NamedTuple):
@@ -82,25 +89,19 @@ class Collector:
         """Store logs, then settle results, each in one write for all that arrived."""
         genuine = [message for message in messages if self._genuine(message)]
         self._store_logs([message for message in genuine if isinstance(message, LogPiece)])
-        self._settle([message for message in genuine if isinstance(message, Result)])
+        results = [self._kept(message) for message in genuine if isinstance(message, Result)]
+        self._settle([each for each in results if each is not None])
 
     def tick(self) -> None:
         """Do nothing: everything a collector does, a message asks for."""
 
     def _genuine(self, message: CollectorMessage) -> bool:
-        if self._key.verify(message) and self._ticket_fits(message):
-            return True
-        self.refused += 1
-        LOG.warning("dropped a message on request %s: wrong token", message.request_id)
-        return False
+        return self._key.verify(message) or self._refuse(message, "wrong token")
 
-    def _ticket_fits(self, message: CollectorMessage) -> bool:
-        ticket = message.ticket if isinstance(message, Result) else None
-        if ticket is None:
-            return True
-        return self._key.genuine(ticket) and (
-            self._opened(ticket).request.request_id == message.request_id
-        )
+    def _refuse(self, message: CollectorMessage, why: str) -> bool:
+        self.refused += 1
+        LOG.warning("dropped a message on request %s: %s", message.request_id, why)
+        return False
 
     def _store_logs(self, pieces: list[LogPiece]) -> None:
         self._store.add_log_chunks(
@@ -113,26 +114,53 @@ class Collector:
                     content=piece.content,
                 )
                 for piece in pieces
-                if len(piece.content) <= limits.LOG_CHUNK_BYTES
+                if len(piece.content) <= limits.LOG_CHUNK_BYTES and piece.seq < _MOST_LOG_PIECES
             ]
         )
 
-    def _settle(self, results: list[Result]) -> None:
+    def _kept(self, result: Result) -> _Settled | None:
+        """Return a result with its body as the store keeps it and the call that it came with;
+        ``None`` for one that cannot be settled: where it is genuine, it will come again.
+        """
+        try:
+            call = None if result.ticket is None else self._opened(result, result.ticket)
+            return _Settled(result, self._body(result.output), call)
+        except DecodeError as error:
+            self._refuse(result, str(error))
+        except ArchivesUnavailableError as error:
+            LOG.error("the result of request %s was not kept: %s", result.request_id, error)
+        return None
+
+    def _opened(self, result: Result, ticket: Ticket) -> Submitted:
+        """Return the call in a ticket; raises DecodeError where it is none of this result."""
+        if not self._key.genuine(ticket):
+            raise DecodeError("wrong ticket")
+        call = self._calls.decode([ticket.record])
+        if call.request.request_id != result.request_id:
+            raise DecodeError("the ticket is of another request")
+        return call
+
+    def _body(self, body: Body | None) -> Body | None:
+        """Return a body inline only while it is small."""
+        if body is None or body.content is None:
+            return body
+        return self._archives.keep(body.content)
+
+    def _settle(self, results: Sequence[_Settled]) -> None:
         if not results:
             return
-        settled = [_Settled(each, self._kept(each), self._call(each)) for each in results]
-        recorded = [each for each in settled if not self._settle_call(each)]
+        self._finish_refused_builds(results)
+        recorded = self._settle_calls(results)
+        listening = self._sends.apis() if recorded else frozenset()
         changes = [
-            RequestChange(each.result.request_id, _Settlement(each, self._clock))
+            RequestChange(each.result.request_id, _Settlement(each, listening, self._clock))
             for each in recorded
         ]
         after = self._store.change_requests(changes) if changes else []
         for each, request in zip(recorded, after, strict=True):
             self._follow_up(each, request)
-        for result in results:
-            if result.node:
-                stored = Stored(request_id=result.request_id, attempt=result.attempt)
-                self._sends.to_node(result.node, stored)
+        for each in results:
+            self._acknowledge(each.result)
 
     def _follow_up(self, settled: _Settled, request: Request | None) -> None:
         """Do what follows from a recorded request as it is now. Repeatable."""
@@ -144,32 +172,45 @@ class Collector:
             return
         elif request.kind == "build":
             self._finish_build(request)
-        elif request.reply_to is not None and settled.call is None:
+        elif settled.call is None:
             self._answer(request, settled.output)
+
+    def _acknowledge(self, result: Result) -> None:
+        """Tell a node that it may forget its result; a scheduler's verdict has no node."""
+        if result.node:
+            stored = Stored(request_id=result.request_id, attempt=result.attempt)
+            self._sends.to_node(result.node, stored)
 
     # Synchronous calls
 
-    def _call(self, result: Result) -> Submitted | None:
-        """Return the call that a result came with; its ticket is known to be genuine."""
-        return None if result.ticket is None else self._opened(result.ticket)
+    def _settle_calls(self, results: Sequence[_Settled]) -> list[_Settled]:
+        """Answer calls and record them; returns the results that are of recorded requests.
 
-    def _opened(self, ticket: Ticket) -> Submitted:
-        return self._calls.decode([ticket.record])
-
-    def _settle_call(self, settled: _Settled) -> bool:
-        """Answer a call and record it; ``False`` where the rest is that of a recorded request:
-        its caller waited no longer, so that the API has recorded it, or it did not run.
+        Among them are those of calls whose callers waited no longer, so that the API has recorded
+        them, and of calls that did not run, of which nothing may be recorded.
         """
-        if settled.call is None:
-            return False
-        request = settle(settled.call.request, settled.result, self._clock())
-        if request is None or not request.status.final:
-            lost = replace(settled.call.request, reason=Reason.NODE_LOST)
-            self._answer(replace(lost, message=settled.result.message), None)
-            return False
-        self._answer(request, settled.output)
-        output = settled.output if request.status is Status.SUCCESS else None
-        return self._store.create_requests([NewRequest(request, settled.call.input, output)])[0].new
+        recorded, ended, new = [], [], []
+        for each in results:
+            request = None if each.call is None else self._settled_call(each, each.call)
+            if each.call is None or request is None:
+                recorded.append(each)
+                continue
+            output = each.output if request.status is Status.SUCCESS else None
+            self._answer(request, output)
+            ended.append(each)
+            new.append(NewRequest(request, each.call.input, output))
+        created = self._store.create_requests(new) if new else []
+        recorded += [each for each, made in zip(ended, created, strict=True) if not made.new]
+        return recorded
+
+    def _settled_call(self, settled: _Settled, call: Submitted) -> Request | None:
+        """Return the request of a call as it ended, ``None`` for one that did not run."""
+        request = settle(call.request, settled.result, self._clock())
+        if request is not None and request.status.final:
+            return request
+        lost = replace(call.request, reason=Reason.NODE_LOST, message=settled.result.message)
+        self._answer(lost, None)
+        return None
 
     def _answer(self, request: Request, output: Body | None) -> None:
         """Tell the API process whose caller waits how a request ended."""
@@ -182,12 +223,21 @@ class Collector:
             )
             self._sends.to_api(request.reply_to, answer)
 
-    def _kept(self, result: Result) -> Body | None:
-        """Return the result's body as the store keeps it: inline only while it is small."""
-        body = result.output
-        if body is None or body.content is None:
-            return body
-        return self._archives.keep(body.content)
+    # Builds
+
+    def _finish_refused_builds(self, results: Sequence[_Settled]) -> None:
+        """Do what follows from a verdict on a build before the build is final: nobody repeats a
+        verdict on what has ended.
+        """
+        verdicts = [each.result for each in results if not each.result.node]
+        ids = [verdict.request_id for verdict in verdicts]
+        found = self._store.get_requests(ids) if ids else {}
+        for verdict in verdicts:
+            request = found.get(verdict.request_id)
+            if request is not None and request.kind == "build":
+                after = settle(request, verdict, self._clock())
+                if after is not None and after.status.final:
+                    self._finish_build(after)
 
     def _finish_build(self, request: Request) -> None:
         """Bring a version and its function to what the build ended with. Repeatable."""
@@ -209,18 +259,23 @@ class Collector:
 
 
 class _Settlement:
-    """The change that a result makes to its request."""
+    """The change that a result makes to its request. Nobody waits at an API process that died."""
 
-    def __init__(self, settled: _Settled, clock: Clock) -> None:
-        self._result = settled.result
-        self._output = settled.output
+    def __init__(self, settled: _Settled, listening: frozenset[str], clock: Clock) -> None:
+        self._settled = settled
+        self._listening = listening
         self._clock = clock
 
     def __call__(self, request: Request) -> Changed | None:
-        after = settle(request, self._result, self._clock())
+        if request.reply_to not in self._listening:
+            request = replace(request, reply_to=None)
+        call = self._settled.call
+        if request.version is None and call is not None:
+            request = replace(request, version=call.request.version)
+        after = settle(request, self._settled.result, self._clock())
         if after is None:
             return None
-        return Changed(after, self._output if after.status is Status.SUCCESS else None)
+        return Changed(after, self._settled.output if after.status is Status.SUCCESS else None)
 
 
 def _after_build(

@@ -37,6 +37,7 @@ def serve(opened: Parts, stop: Stop) -> None:
             to_node=lambda name, message: send(addresses.node(name), message),
             to_api=lambda daemon_id, message: send(addresses.api(daemon_id), message),
             to_scheduler=lambda message: send(conf.sockets.scheduler, message),
+            apis=addresses.apis,
         ),
         now_ms,
     )

@@ -1,5 +1,7 @@
 """What the scheduler remembers of functions, so that a dispatch need not read the store."""
 
+from collections.abc import Collection
+
 from pratai_common.records import Function, Version
 from pratai_common.store.base import Store
 
@@ -18,26 +20,33 @@ class Functions:
 
     def get(self, function_id: str, now: int) -> Function | None:
         """Return a function as it was at most a second ago, ``None`` if it never existed."""
-        read_at, function = self._functions.get(function_id, (0, None))
-        if now - read_at > _REMEMBER_MS:
-            function = self._store.get_functions([function_id]).get(function_id)
-            self._functions[function_id] = (now, function)
-        return function
+        if not self._fresh(function_id, now):
+            self._read([function_id], now)
+        return self._functions[function_id][1]
 
-    def version(self, function_id: str, number: int) -> Version:
-        """Return a version; raises LookupError if there is none of that number."""
+    def version(self, function_id: str, number: int) -> Version | None:
+        """Return a version, ``None`` where the store tells of none of that number."""
         known = self._versions.setdefault(function_id, {})
         if number not in known:
             known.update({each.number: each for each in self._store.list_versions(function_id)})
-        return known[number]
+        return known.get(number)
 
     def forget(self, function_id: str) -> None:
         """Read a function anew when it is next needed."""
         self._functions.pop(function_id, None)
 
-    def forget_old(self, now: int) -> None:
-        """Let go of what nobody asked for lately."""
-        for function_id, (read_at, _) in list(self._functions.items()):
-            if now - read_at > _REMEMBER_MS:
-                del self._functions[function_id]
-                self._versions.pop(function_id, None)
+    def refresh(self, needed: Collection[str], now: int) -> None:
+        """Read what is needed in one go; let go of what nobody asked for lately."""
+        for function_id in [each for each in self._functions if not self._fresh(each, now)]:
+            del self._functions[function_id]
+        self._read(needed, now)
+        for function_id in self._versions.keys() - self._functions.keys():
+            del self._versions[function_id]
+
+    def _fresh(self, function_id: str, now: int) -> bool:
+        known = self._functions.get(function_id)
+        return known is not None and 0 <= now - known[0] <= _REMEMBER_MS
+
+    def _read(self, function_ids: Collection[str], now: int) -> None:
+        found = self._store.get_functions(list(function_ids)) if function_ids else {}
+        self._functions.update({each: (now, found.get(each)) for each in function_ids})

@@ -21,13 +21,17 @@ class Leadership:
         self.epoch = 0
         self.since = 0
 
-    def renew(self, now: int) -> None:
-        """Take the lease if it is free, keep it if it is ours."""
+    def renew(self, now: int) -> bool:
+        """Take the lease if it is free, keep it if it is ours.
+
+        Says whether another may have acted since it was ours last.
+        """
         lease = self._store.acquire_lease(_LEASE, self._holder, now, self._lease_ms)
         if lease is None:
             self._ends_at = 0
-            return
-        if lease.epoch != self.epoch or now >= self._ends_at:
+            return False
+        new = lease.epoch != self.epoch
+        if new or now >= self._ends_at:
             self.since = now
             self._awaited = {
                 daemon.daemon_id
@@ -36,6 +40,7 @@ class Leadership:
             }
         self.epoch = lease.epoch
         self._ends_at = now + self._lease_ms
+        return new
 
     def heard(self, node: str) -> None:
         """Note that a node has said what it runs."""

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from pratai_common import limits
 from pratai_common.errors import Reason
-from pratai_common.messages import Cancel, Message
+from pratai_common.messages import Answer, Cancel, Message
 from pratai_common.records import Attempt, Request, Status
 from pratai_common.store.base import Changed, RequestChange, Store
 from pratai_scheduler.assignments import Assignments
@@ -30,6 +30,12 @@ class Sends(NamedTuple):
     to_node: Callable[[str, Message], bool]
     to_collector: Callable[[Message], bool]
     to_api: Callable[[str, Message], object]
+
+    def answer(self, request: Request, reason: Reason, message: str) -> None:
+        """Tell the API process whose caller waits how a call ended that no node ended."""
+        if request.reply_to is not None:
+            answer = Answer(request_id=request.request_id, reason=reason, message=message)
+            self.to_api(request.reply_to, answer)
 
 
 class Running:
@@ -55,11 +61,8 @@ class Running:
         self._sends = sends
         self._adopt_ms = adopt_ms
 
-    def look_after(self, now: int) -> list[Request]:
-        """Repeat what was asked of running requests, and report those whose node is gone.
-
-        Returns the synchronous calls that were lost: their callers are to be told.
-        """
+    def look_after(self, now: int) -> None:
+        """Repeat what was asked of running requests, and report those whose node is gone."""
         for request in self._store.running_requests(limits.WINDOW_REQUESTS):
             if request.cancel_requested_at is not None:
                 self.cancel(request)
@@ -67,7 +70,8 @@ class Running:
                 self._find_lost(request, request.attempts[-1], now)
             else:
                 self._find_detached(request, now)
-        return self._calls.lost(self._nodes, self._adopt_ms, now)
+        for call in self._calls.lost(self._nodes, self._adopt_ms, now):
+            self._sends.answer(call, Reason.NODE_LOST, "the node that ran it was lost")
 
     def _find_lost(self, request: Request, attempt: Attempt, now: int) -> None:
         """Report a request whose node is gone, or knows nothing of it."""
@@ -80,8 +84,9 @@ class Running:
 
     def _find_detached(self, request: Request, now: int) -> None:
         """Find out how far a call came that was recorded when its caller waited no longer."""
-        if self._window.forget(request):
+        if self._window.get(request.request_id) is not None:
             self._store.change_requests([RequestChange(request.request_id, _queued)])
+            self._window.forget(request)
             return
         began = max(request.created_at, self._leadership.since)
         if now - began >= self._adopt_ms and self._nodes.holder((request.request_id, 1)) is None:

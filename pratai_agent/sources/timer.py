@@ -2,8 +2,8 @@
 
 Tick k of a subscription is due at its start plus k intervals, k from 1 on. The time at which it was
 due is the cause of its request, so its id is the same whoever submits it and however often: agents
-need neither a leader nor a memory. After a pause, the latest tick is fired, and those before it are
-not.
+need neither a leader nor a memory. After a pause of the agent, the latest tick is fired, and those
+before it are not; what came while the subscription was switched off is not fired at all.
 """
 
 from collections.abc import Iterable
@@ -25,6 +25,7 @@ class Timer:
 
     def __init__(self) -> None:
         self._fired: dict[str, int] = {}
+        self._looked_at: int | None = None
 
     def due(self, subscriptions: Iterable[Subscription], now: int) -> list[Tick]:
         """Return the ticks that have come and are not fired yet; ``now`` in milliseconds."""
@@ -32,24 +33,31 @@ class Timer:
         living = {}
         for subscription in subscriptions:
             tick = _latest(subscription, now)
-            fired = self._fired.get(subscription.subscription_id, 0)
+            fired = self._fired.get(subscription.subscription_id, self._passed(subscription))
             living[subscription.subscription_id] = fired
-            if tick is not None and tick.due_at > fired:
+            # Not only a later one: where the clock was set back, what is fired again is recorded.
+            if tick is not None and tick.due_at != fired:
                 ticks.append(tick)
         self._fired = living
+        self._looked_at = now
         return ticks
 
     def fired(self, tick: Tick) -> None:
         """Note that a tick's request is recorded."""
         self._fired[tick.subscription.subscription_id] = tick.due_at
 
+    def _passed(self, subscription: Subscription) -> int:
+        """Return when the last tick was due of a subscription that was not there the last time."""
+        if self._looked_at is None:
+            return 0
+        passed = _latest(subscription, self._looked_at)
+        return 0 if passed is None else passed.due_at
+
 
 def _latest(subscription: Subscription, now: int) -> Tick | None:
     """Return the tick that came last, ``None`` before the first."""
     since = subscription.created_at if subscription.since is None else subscription.since
-    if subscription.frequency_ms is None:
+    if not subscription.frequency_ms or now < since + subscription.frequency_ms:
         return None
     number = (now - since) // subscription.frequency_ms
-    return (
-        Tick(subscription, number, since + number * subscription.frequency_ms) if number else None
-    )
+    return Tick(subscription, number, since + number * subscription.frequency_ms)

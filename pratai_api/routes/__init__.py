@@ -7,44 +7,53 @@ the OpenAPI document both come from here. What may be refused beside ``refuses``
 
 import msgspec
 from flask import Flask
+from werkzeug.routing import BaseConverter
 
 from pratai_api import openapi, schemas, views
 from pratai_api.openapi import Route
 from pratai_api.routes import calls, cluster, functions, requests, root, subscriptions
+from pratai_api.services import Services
 
 _F, _R = "/v1/functions", "/v1/requests"
-_ONE, _SUB = f"{_F}/<function_id>", f"{_F}/<function_id>/subscriptions"
+_ONE = f"{_F}/<function:function_id>"
+_SUB = f"{_ONE}/subscriptions"
 _KEY = ("Idempotency-Key",)
-_CREATE, _UPDATE = schemas.FunctionCreate, schemas.FunctionUpdate
-_UPLOAD = schemas.Upload(_CREATE, True)
-_REUPLOAD = schemas.Upload(_UPDATE, False)
+_PAGE = schemas.PageQuery
+_UPLOAD = schemas.Upload(schemas.FunctionCreate, True)
+_REUPLOAD = schemas.Upload(schemas.FunctionSettings, False)
 _CALLED = {200: object, 202: views.Accepted}
 _CALL_REFUSALS = (400, 404, 409, 413, 422, 429, 502)
 
 ROUTES = [
     Route("GET", "/", root.versions, {200: views.InterfaceVersions}),
+    Route("GET", "/v1", root.version, {200: views.ShownVersion}),
     Route("GET", "/healthcheck", root.healthcheck, {200: str}),
     Route("GET", "/v1/openapi.json", openapi.serve, {200: object}),
     Route("GET", "/v1/status", cluster.status, {200: views.Components}),
-    Route("GET", "/v1/cluster", cluster.show, {200: views.Daemons}),
-    Route("GET", "/v1/runtimes", cluster.runtimes, {200: views.Runtimes}),
-    Route("GET", "/v1/runtimes/<name>", cluster.runtime, {200: views.Runtime}, refuses=(404,)),
+    Route("GET", "/v1/cluster", cluster.show, {200: views.Daemons}, query=_PAGE, refuses=(400,)),
+    Route("GET", "/v1/runtimes", cluster.runtimes, {200: views.Runtimes}, query=_PAGE,
+          refuses=(400,)),
+    Route("GET", "/v1/runtimes/<runtime>", cluster.show_runtime, {200: views.Runtime},
+          refuses=(404,)),
     Route("GET", _F, functions.index, {200: views.Functions}, query=schemas.FunctionsQuery,
           refuses=(400,)),
     Route("POST", _F, functions.create, {201: views.Function}, body=(_UPLOAD,),
           refuses=(400, 409, 413)),
-    Route("GET", f"{_F}/running", functions.running, {200: views.RunningFunctions}),
+    Route("GET", f"{_F}/running", functions.running, {200: views.RunningFunctions}, query=_PAGE,
+          refuses=(400,)),
     Route("GET", _ONE, functions.show, {200: views.Function}, refuses=(404,)),
     Route("PATCH", _ONE, functions.update, {200: views.Function, 202: views.Version},
-          body=(_UPDATE, _REUPLOAD), refuses=(400, 404, 409, 413)),
+          body=(schemas.FunctionUpdate, _REUPLOAD), refuses=(400, 404, 409, 413)),
     Route("DELETE", _ONE, functions.delete, {204: None}, refuses=(404,)),
     Route("POST", _ONE, calls.execute, _CALLED, query=schemas.CallQuery, body=(schemas.Call,),
           headers=_KEY, refuses=_CALL_REFUSALS),
     Route("POST", f"{_ONE}/stop", functions.stop, {202: views.Stopped}, refuses=(404,)),
-    Route("GET", f"{_ONE}/versions", functions.versions, {200: views.Versions}, refuses=(404,)),
+    Route("GET", f"{_ONE}/versions", functions.versions, {200: views.Versions}, query=_PAGE,
+          refuses=(400, 404)),
     Route("GET", f"{_ONE}/build-log", functions.build_log, {200: str}, query=schemas.LogsQuery,
           refuses=(400, 404)),
-    Route("GET", _SUB, subscriptions.index, {200: views.Subscriptions}, refuses=(404,)),
+    Route("GET", _SUB, subscriptions.index, {200: views.Subscriptions}, query=_PAGE,
+          refuses=(400, 404)),
     Route("POST", _SUB, subscriptions.create, {201: views.Subscription},
           body=(schemas.SubscriptionCreate,), refuses=(400, 404, 413)),
     Route("PATCH", f"{_SUB}/<subscription_id>", subscriptions.update, {200: views.Subscription},
@@ -68,9 +77,18 @@ ROUTES = [
 ]  # fmt: skip
 
 
-def register(app: Flask) -> None:
+class _FunctionId(BaseConverter):
+    """An id in a path: whatever a function is not called by its route beside it."""
+
+    regex = "(?!running$)[^/]+"
+    part_isolating = True
+
+
+def register(app: Flask, services: Services) -> None:
     """Add every route to an application, and the document that describes them all."""
-    app.extensions[openapi.EXTENSION] = msgspec.json.encode(openapi.document(ROUTES))
+    app.url_map.converters["function"] = _FunctionId
+    document = openapi.document(ROUTES, services.runtimes)
+    app.extensions[openapi.EXTENSION] = msgspec.json.encode(document)
     for route in ROUTES:
         name = f"{route.method} {route.path}"
         app.add_url_rule(route.path, name, route.handler, methods=[route.method])

@@ -6,7 +6,7 @@ import msgspec
 from flask import Response, request
 
 from pratai_api import caller, calls, finding, schemas
-from pratai_api.arguments import decode, json_body, query
+from pratai_api.arguments import body, decode, given, json_body, query
 from pratai_api.errors import ApiError
 from pratai_api.services import services
 from pratai_common import limits
@@ -33,7 +33,7 @@ def execute(function_id: str) -> Response:
             payload=payload,
             attributes=attributes,
         ),
-        asked.wait,
+        given(asked.wait),
     )
 
 
@@ -41,10 +41,13 @@ def receive(token: str) -> Response:
     """Run a function by its public endpoint; the body comes as it is, and no one is asked who
     they are.
 
-    JSON and text arrive as such, other bytes in base64 (``datacontentencoding`` says so).
+    JSON and text arrive as such, other bytes in base64 (``datacontentencoding`` says so). HEAD
+    says whether the endpoint exists, and runs nothing.
     """
     asked = query(schemas.CallQuery)
     function = _public_function(token)
+    if request.method == "HEAD":
+        return Response(mimetype="application/json")
     payload, described = _payload()
     cause = calls.cause("webhook")
     attributes = _attributes(function, cause, "pratai.webhook", request.mimetype or None)
@@ -56,7 +59,7 @@ def receive(token: str) -> Response:
             payload=payload,
             attributes={**attributes, **described, **_http()},
         ),
-        asked.wait,
+        given(asked.wait),
     )
 
 
@@ -73,21 +76,21 @@ def _public_function(token: str) -> Function:
 
 def _payload() -> tuple[bytes, dict[str, str]]:
     """Return the body as JSON text, and what is to be said of its form."""
-    request.max_content_length = limits.MAX_BODY_BYTES
-    body = request.get_data()
-    if not body:
+    content = body()
+    if not content:
         return b"null", {}
     if request.is_json:
-        decode(body, msgspec.Raw, "the body")
-        return body, {}
+        decode(content, msgspec.Raw, "the body")
+        return content, {}
     try:
-        return msgspec.json.encode(body.decode()), {}
+        text, described = content.decode(), {}
     except UnicodeDecodeError:
-        encoded = msgspec.json.encode(base64.b64encode(body).decode())
+        text, described = base64.b64encode(content).decode(), {"datacontentencoding": "base64"}
+    encoded = msgspec.json.encode(text)
     if len(encoded) > limits.MAX_BODY_BYTES:
-        message = f"the body in base64 is larger than {limits.MAX_BODY_BYTES} bytes"
+        message = f"as a JSON string, the body is larger than {limits.MAX_BODY_BYTES} bytes"
         raise ApiError(413, "too_large", message)
-    return encoded, {"datacontentencoding": "base64"}
+    return encoded, described
 
 
 def _attributes(

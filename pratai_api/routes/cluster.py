@@ -2,8 +2,9 @@
 
 from flask import Response
 
-from pratai_api import views
+from pratai_api import answers, schemas, views
 from pratai_api.answers import json_answer
+from pratai_api.arguments import query
 from pratai_api.errors import ApiError
 from pratai_api.services import services
 from pratai_common.beat import alive
@@ -21,24 +22,26 @@ def status() -> Response:
 
 def show() -> Response:
     """Answer all daemons."""
-    now = services().clock()
+    asked, now = query(schemas.PageQuery), services().clock()
     daemons = services().store.list_daemons()
-    shown = [views.daemon(each, alive(each, now)) for each in daemons]
-    return json_answer(views.Daemons(daemons=shown, next=None))
+    part, following = answers.part(daemons, asked, lambda each: each.daemon_id)
+    shown = [views.daemon(each, alive(each, now)) for each in part]
+    return json_answer(views.Daemons(daemons=shown, next=following))
 
 
 def runtimes() -> Response:
     """Answer the runtimes that functions may use, and on how many living nodes each is ready."""
-    nodes = _nodes()
-    shown = [_runtime(name, nodes) for name in services().runtimes]
-    return json_answer(views.Runtimes(runtimes=shown, next=None))
+    asked, nodes = query(schemas.PageQuery), _nodes()
+    part, following = answers.part(services().runtimes, asked, str)
+    shown = [_runtime(name, nodes) for name in part]
+    return json_answer(views.Runtimes(runtimes=shown, next=following))
 
 
-def runtime(name: str) -> Response:
+def show_runtime(runtime: str) -> Response:
     """Answer one runtime."""
-    if name not in services().runtimes:
-        raise ApiError(404, "runtime_not_found", f"there is no runtime {name}")
-    return json_answer(_runtime(name, _nodes()))
+    if runtime not in services().runtimes:
+        raise ApiError(404, "runtime_not_found", f"there is no runtime {runtime}")
+    return json_answer(_runtime(runtime, _nodes()))
 
 
 def _runtime(name: str, nodes: list[Daemon]) -> views.Runtime:

@@ -2,6 +2,7 @@
 
 import secrets
 import uuid
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -9,15 +10,25 @@ from flask import Response, request
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from pratai_api import caller, cancelling, finding, logs, schemas, subscribing, uploads, views
-from pratai_api.answers import json_answer, next_marker
-from pratai_api.arguments import json_body, query
+from pratai_api import (
+    answers,
+    caller,
+    cancelling,
+    finding,
+    logs,
+    schemas,
+    subscribing,
+    uploads,
+    views,
+)
+from pratai_api.answers import Answer, json_answer
+from pratai_api.arguments import given, json_body, query
 from pratai_api.errors import ApiError
 from pratai_api.services import services
 from pratai_common import limits
-from pratai_common.errors import NameTakenError
+from pratai_common.errors import NameTakenError, StoreUnavailableError
 from pratai_common.messages import Cancel, FunctionChanged
-from pratai_common.records import Function, FunctionStatus, Request, Status
+from pratai_common.records import Function, FunctionStatus, Request, Status, Version
 from pratai_common.store.base import FunctionFilter, Page, RequestFilter
 
 _TOKEN_BYTES = 32
@@ -27,14 +38,14 @@ _NOT_SETTINGS = ("version", "rotate_endpoint")
 def index() -> Response:
     """Answer the project's functions, newest first unless asked otherwise."""
     asked = query(schemas.FunctionsQuery)
+    marker = finding.marker(asked.marker, services().store.get_functions)
     sort, direction = asked.sort.split(":")
-    page = Page(asked.limit, asked.marker, sort, direction == "desc")  # type: ignore[arg-type]  # a Literal by its shape
-    status = FunctionStatus(asked.status) if asked.status else None
-    which = FunctionFilter(asked.name, status, asked.type, asked.event, asked.runtime)
+    page = Page(asked.limit + 1, marker, sort, direction == "desc")  # type: ignore[arg-type]  # a Literal by its shape
+    which = FunctionFilter(*(given(getattr(asked, name)) for name in FunctionFilter._fields))
     found = services().store.list_functions(caller.current().project_id, which, page)
-    following = next_marker(found, asked.limit, "function_id")
+    shown, following = answers.page(found, asked.limit, "function_id")
     return json_answer(
-        views.Functions(functions=[views.function(each) for each in found], next=following)
+        views.Functions(functions=[views.function(each) for each in shown], next=following)
     )
 
 
@@ -48,16 +59,16 @@ def create() -> Response:
         raise ApiError(400, "unknown_runtime", f"there is no runtime {metadata.runtime}")
     if (metadata.event == "timer") != (metadata.frequency is not None):
         raise ApiError(400, "invalid", "event timer and frequency go together")
-    content = uploads.zip_content()
     function = _new_function(metadata)
     _check(function)
-    version = uploads.first_version(function, content)
+    _require_free_name(function)
+    version = uploads.first_version(function, uploads.zip_content())
+    subscribing.add(function, metadata.frequency)
     try:
         services().store.create_function(function)
     except NameTakenError:
         raise _taken(function.name) from None
-    subscribing.add(function, function.event, metadata.frequency)
-    services().submitter.build(version, function.user_id)
+    _submit_first_build(function, version)
     return json_answer(views.function(function), 201)
 
 
@@ -73,13 +84,11 @@ def update(function_id: str) -> Response:
         changed = _changed(function, json_body(schemas.FunctionUpdate))
         return json_answer(views.function(changed))
     uploads.open_form()
-    settings = uploads.metadata(schemas.FunctionUpdate) or schemas.FunctionUpdate()
-    if settings.version is not UNSET:
-        raise ApiError(400, "invalid", "a form with a new zip cannot roll back to a version")
+    settings = uploads.metadata(schemas.FunctionSettings) or schemas.FunctionSettings()
     content = uploads.zip_content()
     function = _changed(function, settings)
     version = uploads.next_version(function, content)
-    services().submitter.build(version, caller.current().user_id)
+    uploads.submit(version, caller.current().user_id)
     _tell_scheduler(function_id)
     return json_answer(views.version(version), 202)
 
@@ -87,16 +96,14 @@ def update(function_id: str) -> Response:
 def delete(function_id: str) -> Response:
     """Delete a function: what waits is cancelled, its records stay."""
     finding.function(function_id)
-    now = services().clock()
-    services().store.change_function(
-        function_id, lambda old: None if old.deleted_at else replace(old, deleted_at=now)
-    )
+    _mark_deleted(function_id)
     _tell_scheduler(function_id)
-    return Response(status=204)
+    return Answer(status=204)
 
 
 def running() -> Response:
     """Answer the functions that have recorded requests running, and which."""
+    asked = query(schemas.PageQuery)
     project = caller.current().project_id
     by_function: dict[str, list[str]] = {}
     for each in _running_requests(RequestFilter(status=Status.RUNNING)):
@@ -109,7 +116,8 @@ def running() -> Response:
         for identity, ids in by_function.items()
         if identity in found and found[identity].project_id == project
     ]
-    return json_answer(views.RunningFunctions(functions=shown, next=None))
+    part, following = answers.part(shown, asked, lambda each: each.function_id)
+    return json_answer(views.RunningFunctions(functions=part, next=following))
 
 
 def stop(function_id: str) -> Response:
@@ -124,8 +132,11 @@ def stop(function_id: str) -> Response:
 
 def versions(function_id: str) -> Response:
     """Answer the versions of a function, oldest first."""
+    asked = query(schemas.PageQuery)
     found = services().store.list_versions(finding.function(function_id).function_id)
-    return json_answer(views.Versions(versions=[views.version(each) for each in found], next=None))
+    shown, following = answers.part(found, asked, lambda each: str(each.number))
+    versions = [views.version(each) for each in shown]
+    return json_answer(views.Versions(versions=versions, next=following))
 
 
 def build_log(function_id: str) -> Response:
@@ -137,9 +148,32 @@ def build_log(function_id: str) -> Response:
     return logs.answer(lambda: store.get_requests([build_id]).get(build_id), build_id, follow)
 
 
+def _submit_first_build(function: Function, version: Version) -> None:
+    """Submit the build of a new function, which is deleted again where that cannot be recorded:
+    nobody shall see a function that is built for ever.
+    """
+    try:
+        services().submitter.build(version, function.user_id)
+    except StoreUnavailableError:
+        with suppress(StoreUnavailableError):
+            _mark_deleted(function.function_id)
+        raise
+
+
+def _mark_deleted(function_id: str) -> None:
+    now = services().clock()
+    services().store.change_function(
+        function_id, lambda old: None if old.deleted_at else replace(old, deleted_at=now)
+    )
+
+
 def _running_requests(which: RequestFilter) -> list[Request]:
+    found: list[Request] = []
     page = Page(schemas.MAX_PAGE)
-    return services().store.list_requests(caller.current().project_id, which, page)
+    while more := services().store.list_requests(caller.current().project_id, which, page):
+        found += more
+        page = Page(schemas.MAX_PAGE, more[-1].request_id)
+    return found
 
 
 def _new_function(metadata: schemas.FunctionCreate) -> Function:
@@ -157,15 +191,14 @@ def _new_function(metadata: schemas.FunctionCreate) -> Function:
     )
 
 
-def _changed(function: Function, settings: schemas.FunctionUpdate) -> Function:
+def _changed(function: Function, settings: schemas.FunctionSettings) -> Function:
     """Return the function with these settings, which are stored by then; raises ApiError."""
-    given = msgspec.structs.asdict(settings)
     values = {
         name: value
-        for name, value in given.items()
+        for name, value in msgspec.structs.asdict(settings).items()
         if value is not UNSET and name not in _NOT_SETTINGS
     }
-    if settings.version is not UNSET:
+    if isinstance(settings, schemas.FunctionUpdate) and settings.version is not UNSET:
         _require_built(function, settings.version)
         values.update(version=settings.version, status=FunctionStatus.ACTIVE, build_error=None)
     becomes_public = settings.public is True and function.endpoint_token is None
@@ -189,12 +222,17 @@ def _check(function: Function) -> None:
     """Refuse settings that do not go together, or are too much together."""
     if function.name in schemas.RESERVED_NAMES:
         raise ApiError(400, "invalid", f"{function.name} is a reserved name")
-    if function.type == "wait_for_response" and function.event != "webhook":
+    if function.type == "wait_for_response" and _has_other_events(function):
         raise ApiError(400, "invalid", "type wait_for_response goes with event webhook only")
     size = sum(len(f"{name}={value}".encode()) for name, value in function.environment.items())
     if size > limits.MAX_ENVIRONMENT_BYTES:
         message = f"the environment has {size} bytes, {limits.MAX_ENVIRONMENT_BYTES} are allowed"
         raise ApiError(400, "invalid", message)
+
+
+def _has_other_events(function: Function) -> bool:
+    subscriptions = services().store.subscriptions_of(function.function_id)
+    return function.event != "webhook" or any(each.kind != "webhook" for each in subscriptions)
 
 
 def _require_built(function: Function, number: int) -> None:
@@ -204,6 +242,13 @@ def _require_built(function: Function, number: int) -> None:
     if found[number].status is not FunctionStatus.ACTIVE:
         message = f"version {number} is {found[number].status.value}: only a built one can serve"
         raise ApiError(409, "version_not_built", message)
+
+
+def _require_free_name(function: Function) -> None:
+    """Refuse a name that is taken before anything is kept; the store has the last word."""
+    which = FunctionFilter(name=function.name)
+    if services().store.list_functions(function.project_id, which, Page(1)):
+        raise _taken(function.name)
 
 
 def _taken(name: str) -> ApiError:

@@ -2,28 +2,32 @@
 
 import msgspec
 from flask import Response
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from pratai_api import caller, calls, cancelling, finding, logs, schemas, views
-from pratai_api.answers import json_answer, next_marker
-from pratai_api.arguments import query
+from pratai_api import answers, caller, calls, cancelling, finding, logs, schemas, views
+from pratai_api.answers import json_answer
+from pratai_api.arguments import given, query
 from pratai_api.errors import ApiError
 from pratai_api.services import services
-from pratai_common.records import Body, Status
+from pratai_common.errors import ArchiveMissingError
+from pratai_common.records import Body
 from pratai_common.store.base import Page, RequestFilter
 from pratai_common.submit import Event
+
+Raw = msgspec.Raw | UnsetType | None
 
 
 def index() -> Response:
     """Answer the project's requests without their bodies, newest first unless asked otherwise."""
     asked = query(schemas.RequestsQuery)
-    status = Status(asked.status) if asked.status else None
-    which = RequestFilter(asked.function_id, status, asked.source, asked.dead)
-    page = Page(asked.limit, asked.marker, descending=asked.sort.endswith(":desc"))
+    marker = finding.marker(asked.marker, services().store.get_requests)
+    page = Page(asked.limit + 1, marker, descending=asked.sort.endswith(":desc"))
+    which = RequestFilter(*(given(getattr(asked, name)) for name in RequestFilter._fields))
     found = services().store.list_requests(caller.current().project_id, which, page)
-    following = next_marker(found, asked.limit, "request_id")
+    shown, following = answers.page(found, asked.limit, "request_id")
     return json_answer(
-        views.Requests(requests=[views.request(each) for each in found], next=following)
+        views.Requests(requests=[views.request(each) for each in shown], next=following)
     )
 
 
@@ -31,10 +35,11 @@ def show(request_id: str) -> Response:
     """Answer one request with its result, and with its payload if that is asked for."""
     asked = query(schemas.RequestQuery)
     record = finding.request(request_id)
-    bodies = {"result": _raw(services().store.get_result(request_id))}
+    result = _raw(services().store.get_result(request_id))
+    payload: Raw = UNSET
     if asked.include == "payload":
-        bodies["payload"] = _raw(services().store.get_input(request_id))
-    return json_answer(views.request(record, **bodies))
+        payload = _raw(services().store.get_input(request_id))
+    return json_answer(views.request(record, result, payload))
 
 
 def logs_of(request_id: str) -> Response:
@@ -66,21 +71,25 @@ def replay(request_id: str) -> Response:
     function = services().store.get_functions([record.function_id])[record.function_id]
     if function.deleted_at is not None:
         raise ApiError(409, "function_deleted", "the function was deleted")
-    body = services().store.get_input(request_id)
-    if body is None:
+    calls.require_callable(function)
+    payload = _raw(services().store.get_input(request_id))
+    if not isinstance(payload, msgspec.Raw):
         raise ApiError(409, "input_missing", "what came in is no longer stored")
     cause = calls.cause("replay")
     event = Event(
         function=function,
         user_id=caller.current().user_id,
         cause=replace(cause, name=f"{request_id}/{cause.name}"),
-        payload=services().archives.read(body),
+        payload=bytes(payload),
         attributes=record.event,
         replay_of=request_id,
     )
     return calls.accepted(calls.record(event).request)
 
 
-def _raw(body: Body | None) -> msgspec.Raw | None:
-    """Return a stored body as JSON text to be written as it is."""
-    return None if body is None else msgspec.Raw(services().archives.read(body))
+def _raw(body: Body | None) -> Raw:
+    """Return a stored body as JSON text to be written as it is; a lost one is not shown."""
+    try:
+        return None if body is None else msgspec.Raw(services().archives.read(body))
+    except ArchiveMissingError:
+        return UNSET

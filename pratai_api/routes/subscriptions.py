@@ -4,9 +4,9 @@ from flask import Response
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from pratai_api import finding, schemas, subscribing, views
-from pratai_api.answers import json_answer
-from pratai_api.arguments import json_body
+from pratai_api import answers, finding, schemas, subscribing, views
+from pratai_api.answers import Answer, json_answer
+from pratai_api.arguments import json_body, query
 from pratai_api.errors import ApiError
 from pratai_api.services import services
 from pratai_common.records import Subscription
@@ -14,16 +14,18 @@ from pratai_common.records import Subscription
 
 def index(function_id: str) -> Response:
     """Answer a function's subscriptions, oldest first."""
+    asked = query(schemas.PageQuery)
     found = services().store.subscriptions_of(finding.function(function_id).function_id)
-    shown = [views.subscription(each) for each in found]
-    return json_answer(views.Subscriptions(subscriptions=shown, next=None))
+    part, following = answers.part(found, asked, lambda each: each.subscription_id)
+    shown = [views.subscription(each) for each in part]
+    return json_answer(views.Subscriptions(subscriptions=shown, next=following))
 
 
 def create(function_id: str) -> Response:
     """Subscribe a function to an event."""
     function = finding.function(function_id)
-    asked = json_body(schemas.SubscriptionCreate)
-    made = subscribing.add(function, asked.kind, asked.frequency, asked.enabled)
+    asked: schemas.NewSubscription = json_body(schemas.SubscriptionCreate)
+    made = subscribing.add(function, asked.frequency, asked.enabled)
     return json_answer(views.subscription(made), 201)
 
 
@@ -54,4 +56,4 @@ def delete(function_id: str, subscription_id: str) -> Response:
     """Delete a subscription."""
     found = finding.subscription(finding.function(function_id), subscription_id)
     services().store.delete_subscription(found.subscription_id)
-    return Response(status=204)
+    return Answer(status=204)

@@ -3,6 +3,7 @@
 import itertools
 import subprocess
 import threading
+import uuid
 from typing import Any
 
 import requests
@@ -130,7 +131,8 @@ def test_a_limit_lets_asynchronous_requests_wait(stack: Stack) -> None:
 
 
 def test_while_it_is_built_the_caller_waits(stack: Stack) -> None:
-    content = package("def main(p=None): return p\n", "inflection==0.4.0\n")
+    never_before = f"inflection==0.4.0  # {uuid.uuid4()}\n"
+    content = package("def main(p=None): return p\n", never_before)
     answer = stack.upload(content, type="wait_for_response")
     called = call(stack, answer.json()["function_id"], "early")
     assert (called.status_code, called.json()) == (200, "early")

@@ -103,3 +103,76 @@ def test_what_never_ran_has_no_attempt() -> None:
     assert after is not None
     assert (after.status, after.reason, after.attempts) == (Status.ERROR, "expired", ())
     assert (after.started_at, after.node) == (None, None)
+
+
+def test_the_same_failure_again_changes_nothing() -> None:
+    """Not even when it is tried again: a node repeats itself until it is acknowledged."""
+    once = settle(replace(running(1), retries=3), result(1, "exception"), 2000)
+    assert once is not None
+    assert (once.status, once.next_run_at) == (Status.SCHEDULED, 3000)
+    assert settle(once, result(1, "exception"), 2900) is None
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("exception", "node_lost"), ("node_lost", "exception")]
+)
+def test_of_two_failures_of_an_attempt_the_first_counts(first: str, second: str) -> None:
+    once = settle(replace(running(1), retries=3), result(1, first), 2000)
+    assert once is not None
+    assert settle(once, result(1, second), 2100) is None
+    assert once.attempts[0].reason == first
+
+
+def test_a_success_of_an_attempt_that_was_taken_for_lost_is_final() -> None:
+    once = settle(running(1), result(1, "node_lost", node=""), 2000)
+    assert once is not None
+    after = settle(once, result(1), 2100)
+    assert after is not None
+    assert (after.status, after.attempts[0].reason) == (Status.SUCCESS, None)
+
+
+def test_a_verdict_on_a_lost_node_keeps_its_name() -> None:
+    after = settle(running(1), result(1, "node_lost", node="", message="m"), 2000)
+    assert after is not None
+    attempt = after.attempts[0]
+    assert (attempt.node, attempt.reason, attempt.message) == ("n", "node_lost", "m")
+
+
+@pytest.mark.parametrize("reason", ["expired", "cancelled", "function_deleted", "input_missing"])
+def test_a_refusal_between_attempts_leaves_them_as_they_were(reason: str) -> None:
+    once = settle(
+        replace(running(1), retries=3, queue_ms=7, started_at=1001), result(1, "oom"), 2000
+    )
+    assert once is not None
+    after = settle(once, result(1, reason, node="", started_at=2500, finished_at=2500), 2500)
+    assert after is not None
+    assert (after.status.final, after.reason) == (True, reason)
+    assert after.attempts == once.attempts
+    assert (after.started_at, after.queue_ms, after.finished_at) == (1001, 7, 2500)
+
+
+def test_a_refusal_that_the_next_attempt_overtook_changes_nothing() -> None:
+    assert settle(running(1, 2), result(1, "expired", node=""), 2500) is None
+
+
+def test_messages_are_cut() -> None:
+    after = settle(running(1), result(1, "exception", message="é" * 9000), 2000)
+    assert after is not None
+    assert after.message == after.attempts[0].message == "é" * 4096
+
+
+def test_pauses_double_and_end() -> None:
+    request, pauses = replace(REQUEST, retries=9), []
+    for number in range(1, 10):
+        attempt = Attempt(number=number, node="n", epoch=1, started_at=1)
+        request = replace(request, status=Status.RUNNING, attempts=(*request.attempts, attempt))
+        after = settle(request, result(number, "exception"), 5000)
+        assert after is not None
+        pauses.append(after.next_run_at - 5000)
+        request = after
+    assert pauses == [1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000, 60000]
+    last = Attempt(number=10, node="n", epoch=1, started_at=1)
+    request = replace(request, status=Status.RUNNING, attempts=(*request.attempts, last))
+    after = settle(request, result(10, "exception"), 5000)
+    assert after is not None
+    assert (after.status, after.dead) == (Status.ERROR, True)

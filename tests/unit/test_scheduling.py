@@ -66,6 +66,65 @@ def test_the_emptiest_node_is_chosen() -> None:
     assert {node.state.node for node in chosen[:2] if node} == {"one", "two"}
 
 
+def test_a_node_is_kept_for_one_job_alone_and_not_for_ever() -> None:
+    table = nodes()
+    table.saw(state("one"), 0)
+    table.saw(state("two", memory=200), 0)
+    table.place(("a", 1), "f", 100, 0)
+    table.place(("b", 1), "f", 100, 0)
+    assert table.place(("large", 1), "f", 300, 0) is None
+    table.keep(("large", 1), 300, 0)
+    table.keep(("other", 1), 150, 0)
+    chosen = [table.place((name, 1), "f", 50, 1) for name in "cd"]
+    assert [node and node.state.node for node in chosen] == ["two", None]
+    table.done("one", "i", ("a", 1))
+    table.done("one", "i", ("b", 1))
+    assert table.place(("e", 1), "f", 50, 2) is None
+    kept = table.place(("large", 1), "f", 300, 3)
+    assert kept is not None
+    assert kept.state.node == "one"
+    table.done("one", "i", ("large", 1))
+    assert table.place(("f", 1), "f", 50, 4) is not None
+    assert table.place(("large", 2), "f", 300, 5) is None
+    table.keep(("large", 2), 300, 5)
+    assert table.place(("g", 1), "f", 50, 5_004) is None
+    assert table.place(("g", 1), "f", 50, 5_005) is not None
+
+
+def test_a_job_that_fits_elsewhere_keeps_no_node() -> None:
+    table = nodes()
+    table.saw(state("one"), 0)
+    table.place(("a", 1), "f", 100, 0)
+    table.keep(("large", 1), 300, 0)
+    table.saw(state("two"), 1)
+    placed = table.place(("large", 1), "f", 300, 1)
+    assert placed is not None
+    assert placed.state.node == "two"
+    assert table.place(("b", 1), "f", 100, 1) is not None
+
+
+def test_who_has_a_job_is_known() -> None:
+    """It runs it, or keeps its result."""
+    table = nodes()
+    table.saw(state("one", running=(("a", 1, "f"),), spooled=(("b", 1),)), 0)
+    placed = table.place(("c", 1), "f", 1, 0)
+    assert placed is not None
+    for name in "abc":
+        holder = table.holder((name, 1))
+        assert holder is not None
+        assert holder.state.node == "one"
+    assert table.holder(("a", 2)) is None
+    table.done("one", "i", ("a", 1))
+    table.release(("c", 1))
+    table.saw(state("one"), 1)
+    assert [table.holder((name, 1)) for name in "abc"] == [None, None, None]
+    table.saw(state("one", running=(("d", 1, "f"),), spooled=(("d", 1),)), 2)
+    table.done("one", "i", ("d", 1))
+    assert table.holder(("d", 1)) is not None
+    table.left("one", "i")
+    assert table.holder(("d", 1)) is None
+
+
 OPERATIONS = st.lists(
     st.one_of(
         st.tuples(st.just("place"), st.integers(0, 30), st.integers(1, 300)),
@@ -153,7 +212,7 @@ def test_the_window_is_bounded_and_first_in_first_out() -> None:
 def test_what_has_left_is_not_taken_in_again_until_its_next_attempt() -> None:
     window = Window(size=2)
     window.add(entry("a"))
-    window.leave(entry("a"), 1)
+    window.leave(entry("a").request, 1)
     assert window.knows(entry("a").request)
     assert not window.add(entry("a"))
     again = replace(
@@ -166,7 +225,7 @@ def test_the_window_forgets_what_left_long_ago() -> None:
     window = Window(size=2, remember=1)
     for name in "ab":
         window.add(entry(name))
-        window.leave(entry(name), 1)
+        window.leave(entry(name).request, 1)
     assert not window.knows(entry("a").request)
     assert window.knows(entry("b").request)
 
@@ -186,10 +245,8 @@ def test_parked_requests_wait_for_their_function() -> None:
 def test_a_request_expires() -> None:
     window = Window(size=2)
     window.add(entry("a"))
-    window.park(entry("a"))
-    assert window.expired(1000) == []
-    window.unpark_all()
     assert window.expired(999) == []
+    window.park(entry("a"))
     expired = window.expired(1000)
     assert [each.request.request_id for each in expired] == ["a"]
     assert window.forget(expired[0].request)

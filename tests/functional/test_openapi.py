@@ -1,0 +1,207 @@
+"""The API as its OpenAPI document says it, by schemathesis: every check, every operation, every
+link from what was made to what can be done with it.
+
+What the document does not say is in ``openapi_hooks.py`` and, where only this stack knows it, in
+``SETTINGS``. The engine runs nothing: what is tested is what the API takes and answers.
+"""
+
+import json
+import os
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.functional.openapi_hooks import EXCLUSIONS, LEFT_OUT
+from tests.packages import ECHO
+from tests.stack import BIN, Stack
+
+SETTINGS = """
+seed = {seed}
+request-timeout = 120
+[cache]
+enabled = false
+[generation]
+max-examples = 20
+database = "none"
+[checks.negative_data_rejection]
+expected-statuses = [400, 404, 405, 409, 413, 414, 422, 429, 431]
+[dictionaries]
+functions.values = [{functions}]
+tokens.values = [{tokens}]
+ended.values = [{ended}]
+waiting.values = [{waiting}]
+no_wait.values = [0]
+[parameters]
+"path.token" = {{ dictionary = "tokens", probability = 0.7 }}
+"query.wait" = {{ dictionary = "no_wait", probability = 0.7 }}
+[[operations]]
+include-operation-id = "calls_execute_post"
+parameters = {{ "path.function_id" = {{ dictionary = "functions", probability = 0.7 }} }}
+[[operations]]
+include-operation-id = "requests_replay_post"
+parameters = {{ "path.request_id" = {{ dictionary = "ended", probability = 0.7 }} }}
+[[operations]]
+include-operation-id = "requests_cancel_delete"
+parameters = {{ "path.request_id" = {{ dictionary = "waiting", probability = 0.5 }} }}
+[phases.stateful]
+max-steps = 8
+inference.algorithms = []  # links of its own guessing: they would leave little time to ours
+[phases.stateful.generation]
+max-examples = 100
+"""
+MOST_SUITES = 8
+"""Of stateful tests, each with a seed of its own, until every link was followed."""
+
+
+@pytest.fixture
+def plain_stack() -> Iterator[Stack]:
+    with TemporaryDirectory() as folder:  # a short path: those of sockets have 107 bytes at most
+        running = Stack(Path(folder), {"driver": {"engine": "null", "memory": 65536}}).start()
+        yield running
+        running.stop()
+
+
+class Reported(NamedTuple):
+    """What a run of schemathesis reported: answers by operation and class of status, and links
+    followed.
+    """
+
+    answers: Counter[tuple[str, int]]
+    links: Counter[str]
+
+
+def run(stack: Stack, folder: Path, seed: int, phases: str) -> Reported:
+    """Run schemathesis, which finds no failure, and return what it reports."""
+    lists = {name: ", ".join(map(json.dumps, known)) for name, known in values(stack).items()}
+    settings, report = folder / f"schemathesis-{seed}.toml", folder / f"report-{seed}.ndjson"
+    settings.write_text(SETTINGS.format(seed=seed, **lists))
+    command = [
+        BIN / "schemathesis", "--config-file", settings, "run", f"{stack.url}/v1/openapi.json",
+        "--checks", "all", "--phases", phases, "--continue-on-failure", "--no-color",
+        "--report-ndjson-path", report,
+    ]  # fmt: skip
+    environment = {
+        **os.environ,
+        "SCHEMATHESIS_HOOKS": "tests.functional.openapi_hooks",
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "NO_PROXY": "127.0.0.1",
+    }
+    output = folder / f"schemathesis-{seed}.txt"
+    with output.open("w") as file:
+        done = subprocess.run(
+            command, check=False, cwd=folder, env=environment, stdout=file, stderr=file, timeout=600
+        )
+    assert done.returncode == 0, output.read_text()
+    return read(report)
+
+
+def read(report: Path) -> Reported:
+    found = Reported(Counter(), Counter())
+    with report.open() as lines:
+        for line in lines:
+            scenario = json.loads(line).get("ScenarioFinished")
+            if scenario is not None:
+                count(scenario["recorder"], found)
+    return found
+
+
+def count(recorder: dict[str, Any], found: Reported) -> None:
+    for name, case in recorder.get("cases", {}).items():
+        operation = f"{case['value']['method']} {case['value']['path']}"
+        code = recorder["interactions"][name]["response"]["status_code"]
+        found.answers[operation, code // 100] += 1
+        if case["is_transition_applied"]:
+            found.links[case["transition"]["id"]] += 1
+
+
+def operations(document: dict[str, Any]) -> list[str]:
+    found = [
+        f"{method.upper()} {path}" for path, item in document["paths"].items() for method in item
+    ]
+    return [each for each in found if each not in LEFT_OUT]
+
+
+def links(document: dict[str, Any]) -> list[str]:
+    """Return the document's links as schemathesis names them."""
+    paths = {
+        operation["operationId"]: f"{method.upper()} {path}"
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+    }
+    return [
+        f"{method.upper()} {path} -> [{code}] {name} -> {paths[link['operationId']]}"
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        for code, response in operation["responses"].items()
+        for name, link in response.get("links", {}).items()
+    ]
+
+
+def values(stack: Stack) -> dict[str, list[str]]:
+    """Return ids that answers of this stack have had, each time of what was made anew: the tests
+    delete, disable and cancel what they find.
+    """
+    public = stack.function(ECHO, public=True)
+    return {
+        "functions": [public],
+        "tokens": [stack.get(f"/v1/functions/{public}")["endpoint"].rsplit("/", 1)[-1]],
+        "ended": [stack.run(public)["request_id"]],
+        "waiting": waiting_requests(stack),
+    }
+
+
+def waiting_requests(stack: Stack) -> list[str]:
+    """Return requests that wait for good: their function was disabled before the scheduler, which
+    slept, could look at them.
+    """
+    function = stack.function(ECHO)
+    scheduler = stack.pids()["pratai-scheduler"][0]
+    os.kill(scheduler, signal.SIGSTOP)
+    try:
+        sent = [stack.submit(function) for _ in range(20)]
+        disabled = stack.call("PATCH", f"/v1/functions/{function}", json={"enabled": False})
+        assert disabled.json()["enabled"] is False
+    finally:
+        os.kill(scheduler, signal.SIGCONT)
+    return sent
+
+
+def test_the_api_is_what_its_document_says(
+    plain_stack: Stack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack = plain_stack
+    document, pids = stack.get("/v1/openapi.json"), stack.pids()
+    found = run(stack, tmp_path, 0, "examples,coverage,fuzzing")
+    wanted = links(document)
+    for seed in range(1, MOST_SUITES + 1):
+        more = run(stack, tmp_path, seed, "stateful")
+        found = Reported(*(first + second for first, second in zip(found, more, strict=True)))
+        if set(found.links) >= set(wanted):
+            break
+    with capsys.disabled():
+        show(found, document)
+    assert [each for each in operations(document) if not found.answers[each, 2]] == []
+    assert [each for each in wanted if not found.links[each]] == []
+    assert len(wanted) > 20
+    assert stack.pids() == pids
+    assert stack.run(stack.function(ECHO), [1])["result"] == [1]
+
+
+def show(found: Reported, document: dict[str, Any]) -> None:
+    print("\n2xx   4xx  operation")
+    for each in operations(document):
+        print(f"{found.answers[each, 2]:>3} {found.answers[each, 4]:>5}  {each}")
+    print("links followed")
+    for each in links(document):
+        print(f"{found.links[each]:>3}  {each}")
+    print("not taken for failures")
+    for each in EXCLUSIONS:
+        print(f"     {each.check}, {each.code}, {each.text!r}: {each.reason}")
+    for left_out, reason in LEFT_OUT.items():
+        print(f"     not sent: {left_out}: {reason}")

@@ -1,0 +1,436 @@
+"""Whose turn it is, who gives way, and that nobody waits for ever behind another."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from pratai_common.messages import FunctionChanged, Hello, Submitted
+from pratai_common.store.base import NewRequest
+from pratai_scheduler.fairness import Ranking, Turns
+from pratai_scheduler.window import Entry, Window
+from tests.records import request
+from tests.unit.world import BODY, World
+
+# Turns and ranks
+
+
+class SlowTurns:
+    """The same as a list of lists."""
+
+    def __init__(self) -> None:
+        self.groups: list[tuple[str, list[int]]] = []
+
+    def join(self, group: str, key: int) -> None:
+        keys = next((keys for name, keys in self.groups if name == group), None)
+        if keys is None:
+            self.groups.append((group, [key]))
+        elif key not in keys:
+            keys.append(key)
+
+    def leave(self, group: str, key: int) -> None:
+        left = [
+            (name, [k for k in keys if (name, k) != (group, key)]) for name, keys in self.groups
+        ]
+        self.groups = [(name, keys) for name, keys in left if keys]
+
+    def end(self, group: str, key: int) -> None:
+        for place, (name, keys) in enumerate(self.groups):
+            if name == group and key in keys:
+                self.groups.append(self.groups.pop(place))
+                keys.append(keys.pop(keys.index(key)))
+                return
+
+    def first(self) -> int | None:
+        return self.groups[0][1][0] if self.groups else None
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["join", "leave", "end"]), st.sampled_from("abc"), st.integers(0, 3)
+        ),
+        max_size=80,
+    )
+)
+def test_turns_are_as_a_slow_list_says(steps: list[tuple[str, str, int]]) -> None:
+    turns: Turns[int] = Turns()
+    slow = SlowTurns()
+    for step, group, key in steps:
+        for each in (turns, slow):
+            getattr(each, step)(group, key)
+        assert turns.first() == slow.first()
+
+
+def test_groups_take_turns_and_so_do_their_keys() -> None:
+    turns: Turns[str] = Turns()
+    for group, key in (("a", "a1"), ("a", "a2"), ("a", "a3"), ("b", "b1")):
+        turns.join(group, key)
+    taken = []
+    for _ in range(6):
+        first = turns.first()
+        assert first is not None
+        taken.append(first)
+        turns.end(first[0], first)
+    assert taken == ["a1", "b1", "a2", "b1", "a3", "b1"]
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), max_size=100))
+def test_a_ranking_knows_who_has_most(steps: list[tuple[bool, int]]) -> None:
+    ranking: Ranking[int] = Ranking()
+    counts: Counter[int] = Counter()
+    for more, key in steps:
+        if more:
+            ranking.add(key)
+            counts[key] += 1
+        elif counts[key]:
+            ranking.remove(key)
+            counts[key] -= 1
+        assert all(ranking[each] == counts[each] for each in range(6))
+        most = ranking.most()
+        assert (most is None) == (not +counts)
+        assert most is None or counts[most] == max(counts.values())
+
+
+# The window
+
+
+def entry(number: int, project: str = "p", function: str = "f", **values: Any) -> Entry:
+    given: dict[str, Any] = {"project_id": project, "function_id": function, **values}
+    return Entry(replace(request(number), **given), None)
+
+
+def call(number: int, **values: Any) -> Entry:
+    made = entry(number, **values)
+    return made._replace(call=Submitted(request=made.request, input=BODY, recorded=False))
+
+
+def taken(window: Window) -> list[str]:
+    """Return who leaves a window one after the other."""
+    ids = []
+    while (first := window.first()) is not None:
+        ids.append(first.request.request_id)
+        window.leave(first.request, 1)
+    return ids
+
+
+def test_projects_and_functions_take_turns_in_the_order_of_arrival() -> None:
+    window = Window(size=100)
+    for number in (1, 2, 3):
+        window.add(entry(number))
+    for number in (4, 5):
+        window.add(entry(number, function="g"))
+    window.add(entry(6, project="q", function="h"))
+    assert taken(window) == ["r001", "r006", "r004", "r002", "r005", "r003"]
+
+
+def test_what_waits_for_room_lets_the_others_pass() -> None:
+    window = Window(size=100)
+    window.add(entry(1))
+    window.add(entry(2))
+    window.add(entry(3, function="g"))
+    first = window.first()
+    assert first is not None
+    window.pass_over(first)
+    assert taken(window) == ["r003"]
+    window.resume()
+    assert taken(window) == ["r001", "r002"]
+
+
+def test_what_is_shelved_is_known_and_not_run() -> None:
+    window = Window(size=100)
+    window.add(call(1))
+    window.add(call(2))
+    shelved = call(1)
+    window.shelve(shelved)
+    assert window.knows(shelved.request)
+    window.unpark_all()
+    assert taken(window) == ["r002"]
+    assert [each.request.request_id for each in window.expired(10**6)] == ["r001"]
+    assert window.forget(shelved.request)
+    assert len(window) == 0
+
+
+def test_one_function_does_not_fill_the_window_alone() -> None:
+    window = Window(size=10)
+    for number in range(10):
+        assert window.add(entry(number))
+    assert not window.add(entry(10))
+    for number in range(20, 30):
+        window.add(entry(number, function="g"))
+    assert len(window) == 10
+    ids = taken(window)
+    assert [each for each in ids if each < "r010"] == ["r000", "r001", "r002", "r003", "r004"]
+    assert [each for each in ids if each >= "r020"] == ["r020", "r021", "r022", "r023", "r024"]
+
+
+def test_one_project_does_not_fill_the_window_alone() -> None:
+    """Whatever number of functions it has."""
+    window = Window(size=12)
+    for number in range(12):
+        assert window.add(entry(number, function=f"f{number}"))
+    for number in range(20, 40):
+        window.add(entry(number, project="q", function="g"))
+    for number in range(40, 60):
+        window.add(entry(number, project="s", function="h"))
+    shares = Counter(each[1:3] for each in taken(window))
+    assert len(window) == 0
+    of_p, of_q, of_s = (
+        sum(count for tens, count in shares.items() if tens in which)
+        for which in (("00", "01"), ("02", "03"), ("04", "05"))
+    )
+    assert (of_p, of_q, of_s) == (4, 4, 4)
+
+
+def test_a_full_window_does_not_hold_all_inputs() -> None:
+    """They could be 320 MiB. A call's is in no store."""
+    window = Window(size=40)
+    for number in range(30):
+        window.add(entry(number)._replace(input=BODY))
+    window.add(call(30)._replace(input=BODY))
+    held = {each.request.request_id: each.input for each in window.expired(10**6)}
+    assert [identity for identity, body in held.items() if body] == [
+        "r000",
+        "r001",
+        "r002",
+        "r003",
+        "r030",
+    ]
+
+
+def test_what_gave_way_may_come_again() -> None:
+    window = Window(size=2)
+    window.add(entry(1))
+    window.add(entry(2))
+    window.add(entry(3, project="q", function="g"))
+    assert not window.knows(entry(2).request)
+    found = [entry(number).request for number in (1, 2)]
+    assert window.unknown(found) == []
+    assert taken(window) == ["r001", "r003"]
+    assert window.unknown(found) == [entry(2).request]
+    assert window.add(entry(2))
+
+
+def test_a_call_gives_way_to_nobody() -> None:
+    """It is in no store: nothing would find it again."""
+    window = Window(size=2)
+    window.add(call(1))
+    window.add(call(2))
+    assert not window.add(entry(3, project="q", function="g"))
+    assert len(window) == 2
+    window = Window(size=2)
+    window.add(entry(1))
+    window.add(entry(2))
+    assert window.add(call(3, project="q", function="g"))
+    assert [each.request.request_id for each in window.expired(10**6)] == ["r001", "r003"]
+
+
+class Holding:
+    """A window, and who must be in it."""
+
+    def __init__(self) -> None:
+        self.window = Window(size=8)
+        self.held: set[str] = set()
+
+    def add(self, made: Entry) -> None:
+        full = not self.window.room
+        if self.window.add(made):
+            self.held.add(made.request.request_id)
+        if full:
+            self.held = {each for each in self.held if self.window.get(each) is not None}
+
+    def forget(self, made: Entry) -> None:
+        identity = made.request.request_id
+        assert self.window.forget(made.request) == (identity in self.held)
+        self.held.discard(identity)
+
+    def leave(self, first: Entry) -> None:
+        self.window.leave(first.request, 1)
+        self.held.remove(first.request.request_id)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["add", "call", "forget", "leave", "park", "pass_over", "shelve"]),
+            st.integers(0, 40),
+        ),
+        max_size=120,
+    )
+)
+def test_nothing_is_lost_in_the_window_and_it_stays_bounded(steps: list[tuple[str, int]]) -> None:
+    """Whatever happens, what was taken in and has not left, nor given way, comes in the end."""
+    holding, shelved = Holding(), set()
+    window = holding.window
+    for step, number in steps:
+        made = entry(number, project=f"p{number % 2}", function=f"f{number % 6}")
+        first = window.first()
+        if step in ("add", "forget"):
+            getattr(holding, step)(made)
+        elif step == "call":
+            holding.add(call(number, project=f"p{number % 2}", function=f"f{number % 6}"))
+        elif first is not None:
+            getattr(holding if step == "leave" else window, step)(first)
+            shelved |= {first.request.request_id} if step == "shelve" else set()
+        assert len(window) == len(holding.held) <= 8
+        assert {each.request.request_id for each in window.expired(10**6)} == holding.held
+    window.resume()
+    window.unpark_all()
+    assert set(taken(window)) == holding.held - shelved
+
+
+# The scheduler
+
+
+def test_a_large_run_that_finds_no_room_lets_small_ones_pass(world: World) -> None:
+    world.function("large", memory=4096)
+    world.function("small", memory=128)
+    world.call("runs", function_id="small")
+    world.request("waits", function_id="large")
+    world.pass_time(1000)
+    for number in range(3):
+        world.request(f"passes{number}", function_id="small")
+    world.pass_time(1000)
+    assert [job[0] for job in world.jobs] == ["runs", "passes0", "passes1", "passes2"]
+
+
+def test_small_ones_do_not_keep_a_large_run_waiting_for_ever(world: World) -> None:
+    """There is always a small one that runs, and one that waits; yet the large one has its turn."""
+    world.function("large", memory=4096)
+    world.function("small", memory=128)
+    world.call("first", function_id="small")
+    world.request("large", function_id="large")
+    ended = 0
+    for second in range(60):
+        world.request(f"small{second}", function_id="small")
+        running = [job for job in world.to_nodes if job.attempt][ended:]
+        world.pass_seconds(1, running=tuple((job.request_id, 1, "x") for job in running))
+        for job in running[:1]:
+            world.end(job)
+            ended += 1
+        if "large" in [job[0] for job in world.jobs]:
+            break
+    place = [job[0] for job in world.jobs].index("large")
+    assert 5 < place < 20
+    large = world.to_nodes[place]
+    assert large.memory == 4096
+    world.end(large)
+    world.pass_seconds(1)
+    assert len(world.jobs) > place + 1
+
+
+def test_a_node_kept_for_one_that_went_away_is_free_again(world: World) -> None:
+    world.function("large", memory=4096)
+    world.function("small", memory=128)
+    world.call("first", function_id="small")
+    world.request("large", function_id="large")
+    state = {"running": (("first", 1, "small"),)}
+    world.pass_seconds(12, **state)
+    world.request("waits", function_id="small")
+    world.pass_seconds(1, **state)
+    assert [job[0] for job in world.jobs] == ["first"]
+    world.store.change_function("large", lambda old: replace(old, deleted_at=1))
+    world.dispatcher.receive([FunctionChanged(function_id="large")])
+    world.pass_seconds(6, **state)
+    assert [job[0] for job in world.jobs] == ["first", "waits"]
+
+
+def test_what_no_node_could_ever_run_holds_up_nobody(world: World) -> None:
+    world.function("huge", memory=8192)
+    world.function("small")
+    world.request("huge", function_id="huge")
+    world.pass_seconds(30)
+    world.request("small", function_id="small")
+    world.pass_seconds(1)
+    assert [job[0] for job in world.jobs] == ["small"]
+
+
+WINDOW = 60
+
+
+def small_window(world: World) -> None:
+    world.window_requests = WINDOW
+    world.restart()
+    world.heartbeat(Hello)
+
+
+def backlog(world: World, number: int, function_id: str, project: str = "p") -> None:
+    """Have requests recorded that no hint tells of."""
+    due = world.now - 10_000
+    world.store.create_requests(
+        [
+            NewRequest(
+                world._request(
+                    f"{function_id}{each:05}",
+                    function_id=function_id,
+                    project_id=project,
+                    next_run_at=due + each,
+                ),
+                BODY,
+            )
+            for each in range(number)
+        ]
+    )
+
+
+@pytest.mark.parametrize("settings", [{"enabled": False}, {"limit": 1}, {}])
+@pytest.mark.parametrize("project", ["p", "q"])
+def test_a_backlog_starves_no_other_function(
+    world: World, settings: dict[str, Any], project: str
+) -> None:
+    small_window(world)
+    world.function("many", **settings)
+    world.function("one", project_id=project)
+    backlog(world, WINDOW, "many")
+    world.pass_seconds(1, slots=1)
+    world.pass_seconds(1, slots=1)
+    before = len(world.jobs)
+    world.now += 1
+    hint = Submitted(
+        request=world.request("one", function_id="one", project_id=project), input=BODY
+    )
+    world.dispatcher.receive([hint])
+    if before:
+        world.end(world.to_nodes[0])
+    assert len(world.jobs) == before + 1
+    if before:
+        world.end(world.to_nodes[1])
+    assert "one" in [job[0] for job in world.jobs]
+
+
+def test_a_call_is_not_refused_because_of_anothers_backlog(world: World) -> None:
+    small_window(world)
+    world.function("many", enabled=False)
+    world.function("one")
+    backlog(world, WINDOW, "many")
+    world.pass_time(1000)
+    world.call("one", function_id="one")
+    assert world.answers == []
+    assert [job[0] for job in world.jobs] == ["one"]
+
+
+def test_the_sweep_looks_behind_what_is_held(world: World) -> None:
+    """Half a window is parked; a request behind that, of which no hint told, is found."""
+    small_window(world)
+    world.function("many", enabled=False)
+    world.function("one")
+    backlog(world, WINDOW // 2, "many")
+    world.pass_time(1000)
+    world.request("one", function_id="one")
+    for _ in range(6):
+        world.heartbeat()
+        world.pass_time(1000)
+    assert [job[0] for job in world.jobs] == ["one"]
+
+
+def test_parked_requests_expire(world: World) -> None:
+    world.function(enabled=False)
+    world.request(expires_at=world.now + 1500)
+    world.pass_time(1000)
+    assert world.deliver() == []
+    world.pass_time(1000)
+    assert world.deliver() == ["expired"]
+    assert world.stored().reason == "expired"

@@ -1,0 +1,155 @@
+"""What sends: sockets that are not kept for ever, addresses that are not read each time."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+import zmq
+
+from pratai_common.channels import Context, Inlet, Outlets
+from pratai_common.daemon import Loop
+from pratai_common.errors import StoreUnavailableError
+from pratai_common.messages import Bye, MessageDecoder
+from pratai_common.records import Daemon
+from pratai_common.store.sqlite import SQLiteStore
+from pratai_scheduler.addresses import Addresses
+
+MESSAGE = Bye(node="n", instance="i")
+
+
+@pytest.fixture
+def context() -> Iterator[Context]:
+    made: Context = zmq.Context()
+    yield made
+    made.term()
+
+
+def test_sockets_that_nobody_uses_are_closed(context: Context) -> None:
+    """As of nodes that were restarted, each time with a new address."""
+    now = 0.0
+    inlet = Inlet(context, "tcp://127.0.0.1:*")
+    outlets = Outlets(context, lambda: now)
+    for number in range(20):
+        now += 100
+        assert outlets.send(f"inproc://gone-{number}", MESSAGE)
+        assert outlets.send(inlet.address, MESSAGE)
+    assert len(outlets._outlets()) == 8
+    decoder: MessageDecoder[Bye] = MessageDecoder(Bye)
+    received: list[list[bytes]] = []
+    while len(received) < 20:
+        received += inlet.receive(10_000, 20)
+    assert {decoder.decode(frames) for frames in received} == {MESSAGE}
+    outlets.close()
+    inlet.close()
+
+
+class Failing:
+    """What happens to a daemon while its store is away."""
+
+    def __init__(self) -> None:
+        self.received: list[Bye] = []
+        self.ticks = 0
+
+    def receive(self, messages: Sequence[Bye]) -> None:
+        self.received += messages
+        raise StoreUnavailableError("away")
+
+    def tick(self) -> None:
+        self.ticks += 1
+        raise StoreUnavailableError("away")
+
+
+def test_a_loop_goes_on_while_the_store_is_away(context: Context) -> None:
+    """What is done as time passes does not depend on what is done with messages."""
+    inlet = Inlet(context, "tcp://127.0.0.1:*")
+    outlets = Outlets(context)
+    handler = Failing()
+    loop = Loop(inlet, MessageDecoder(Bye), handler, tick_seconds=0.0)
+    outlets.send(inlet.address, MESSAGE)
+    loop.run_until(lambda: bool(handler.received), 60)
+    assert handler.received == [MESSAGE]
+    assert handler.ticks >= 1
+    outlets.close()
+    inlet.close()
+
+
+class Clock:
+    now = 10_000
+
+    def __call__(self) -> int:
+        return self.now
+
+
+class CountingStore(SQLiteStore):
+    reads = 0
+    away = False
+
+    def list_daemons(self) -> list[Daemon]:
+        self.reads += 1
+        if self.away:
+            raise StoreUnavailableError("away")
+        return super().list_daemons()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[CountingStore]:
+    made = CountingStore(tmp_path / "store.sqlite")
+    made.create_schema()
+    yield made
+    made.close()
+
+
+def daemon(kind: str, name: str, seen_at: int = 10_000) -> Daemon:
+    return Daemon(
+        daemon_type=kind,
+        daemon_id=name,
+        joined_at=1,
+        seen_at=seen_at,
+        ip="1",
+        version="v",
+        address=f"tcp://{name}",
+    )
+
+
+def test_addresses_are_read_once_a_second(store: CountingStore) -> None:
+    clock = Clock()
+    addresses = Addresses(store, clock)
+    store.put_daemon(daemon("driver", "n"))
+    for _ in range(5):
+        assert addresses.node("n") == "tcp://n"
+        assert addresses.node("gone") is None
+        assert addresses.api("n") is None
+    assert store.reads == 3  # one for all, and one for each name that was not there
+    clock.now += 1001
+    assert addresses.node("gone") is None
+    assert store.reads == 4
+
+
+def test_a_new_name_is_looked_for_at_once(store: CountingStore) -> None:
+    """The first caller of a new API process must not wait in vain for its answer."""
+    addresses = Addresses(store, Clock())
+    assert addresses.api("old") is None
+    store.put_daemon(daemon("api", "new"))
+    assert addresses.api("new") == "tcp://new"
+
+
+def test_addresses_outlive_a_store_that_is_away(store: CountingStore) -> None:
+    clock = Clock()
+    addresses = Addresses(store, clock)
+    store.put_daemon(daemon("api", "a"))
+    assert addresses.api("a") == "tcp://a"
+    store.away = True
+    clock.now += 5_000
+    assert addresses.api("a") == "tcp://a"
+    assert addresses.api("b") is None
+
+
+def test_only_living_api_processes_have_callers_who_wait(store: CountingStore) -> None:
+    clock = Clock()
+    addresses = Addresses(store, clock)
+    store.put_daemon(daemon("api", "lives"))
+    store.put_daemon(daemon("api", "died", seen_at=5_000))
+    store.put_daemon(daemon("driver", "n"))
+    assert addresses.apis() == {"lives"}
+    clock.now += 5_000
+    assert addresses.apis() == frozenset()
