@@ -223,7 +223,12 @@ class Dispatcher:
 
     def _sweep(self, now: int) -> None:
         deep = max(self._window.room, len(self._window) + _SWEEP_REQUESTS)
-        found = self._store.due_requests(now, min(deep, self._window_requests))
+        most = min(deep, self._window_requests)
+        found = self._store.due_requests(now, most)
+        if len(found) == most:
+            # The functions of which nothing is held yet may be behind all of these.
+            held = {*self._window.function_ids, *(request.function_id for request in found)}
+            found += self._store.due_requests(now, _SWEEP_REQUESTS, held)
         for request in found:
             if request.cancel_requested_at is not None:
                 self._running.cancel(request)  # also what is held here: ``Cancel`` is a hint

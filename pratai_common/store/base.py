@@ -15,7 +15,7 @@ show what has changed since.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal, NamedTuple
 
 from oslo_config import cfg
@@ -183,10 +183,10 @@ class Store(ABC):
         """Return a project's requests of kind ``run`` in the page's order."""
 
     @abstractmethod
-    def due_requests(self, now: int, limit: int) -> list[Request]:
+    def due_requests(self, now: int, limit: int, besides: Collection[str] = ()) -> list[Request]:
         """Return queued and scheduled requests with ``next_run_at <= now``, longest due first.
 
-        Of all projects and kinds.
+        Of all projects and kinds, but of none of the functions ``besides``.
         """
 
     @abstractmethod

@@ -4,7 +4,7 @@ Write-ahead log with ``synchronous=FULL``: a committed write survives power loss
 JSON document beside the columns that queries need, the same shape a document store has.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -184,7 +184,7 @@ class SQLiteStore(Store):
         paged = rows.paged(query, table, table.c.request_id, project_id, page)
         return self._records(paged, Request)
 
-    def due_requests(self, now: int, limit: int) -> list[Request]:
+    def due_requests(self, now: int, limit: int, besides: Collection[str] = ()) -> list[Request]:
         """See Store."""
         table = schema.requests
         query = (
@@ -193,6 +193,8 @@ class SQLiteStore(Store):
             .order_by(table.c.next_run_at)
             .limit(limit)
         )
+        if besides:
+            query = query.where(~rows.among(table.c.function_id, list(besides)))
         return self._records(query, Request)
 
     def running_requests(self, limit: int) -> list[Request]:

@@ -91,7 +91,7 @@ DEAD = field(requests, "dead") == literal_column("1")
 _LISTED = (requests.c.project_id, requests.c.kind)
 _AGE = (requests.c.created_at, requests.c.request_id)
 _FUNCTION = requests.c.function_id
-Index("requests_pending", requests.c.next_run_at, sqlite_where=PENDING)
+Index("requests_pending", requests.c.next_run_at, _FUNCTION, sqlite_where=PENDING)
 Index("requests_running", RUNNING_SINCE, sqlite_where=RUNNING)
 # SQLite takes the index with the most columns that a query names: one for each filter of the list.
 Index("requests_by_age", *_LISTED, *_AGE)

@@ -434,3 +434,14 @@ def test_parked_requests_expire(world: World) -> None:
     world.pass_time(1000)
     assert world.deliver() == ["expired"]
     assert world.stored().reason == "expired"
+
+
+def test_a_backlog_that_no_sweep_sees_the_end_of_hides_no_other_function(world: World) -> None:
+    """As after a restart, when all hints are lost."""
+    small_window(world)
+    world.function("many", enabled=False)
+    world.function("one")
+    backlog(world, 3 * WINDOW, "many")
+    world.request("one", function_id="one")
+    world.pass_seconds(2)
+    assert [job[0] for job in world.jobs] == ["one"]

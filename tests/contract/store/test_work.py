@@ -35,6 +35,14 @@ def test_only_what_waits_is_due(store: Store, shows: Shows) -> None:
     shows(lambda: ids(store.running_requests(10)), ["running"])
 
 
+def test_a_function_of_which_enough_is_known_may_be_left_out(store: Store, shows: Shows) -> None:
+    create(store, *(request(number, function_id=f"f{number % 3}") for number in range(6)))
+    shows(lambda: ids(store.due_requests(1000, 10, ["f0"])), ["r001", "r002", "r004", "r005"])
+    assert ids(store.due_requests(1000, 1, {"f0", "f1"})) == ["r002"]
+    assert store.due_requests(1000, 10, ["f0", "f1", "f2"]) == []
+    assert len(store.due_requests(1000, 10, [])) == 6
+
+
 def test_work_is_that_of_all_projects_and_kinds(store: Store, shows: Shows) -> None:
     others = [request(2, project_id="q"), request(3, kind="build"), request(4, function_id="g")]
     create(store, request(1), *others)
