@@ -1,6 +1,6 @@
 """The table of nodes, and the choice among them. Pure: time comes in as an argument."""
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -18,7 +18,7 @@ _KEPT_MS = 5000
 _EVERY_SIZE = 1 << 62
 
 
-@dataclass
+@dataclass(slots=True)
 class _Reserved:
     function_id: str
     memory: int
@@ -31,7 +31,7 @@ class _Kept(NamedTuple):
     until: int
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Node:
     """A node as the scheduler sees it. ``seen_at`` and ``since`` are milliseconds, memory is MB.
 
@@ -113,7 +113,8 @@ class Nodes:
         self.lease_ms = lease_ms
         self._adopt_ms = adopt_ms
         self._nodes: dict[str, Node] = {}
-        self._by_open_slots: dict[int, dict[str, Node]] = {}
+        # Ordered ones, for a plain dictionary passes over all that was deleted to find its first.
+        self._by_open_slots: dict[int, OrderedDict[str, Node]] = {}
         self._open_slots: dict[str, int] = {}
         self._runs: Counter[str] = Counter()
         self._holders: dict[Attempted, Node] = {}
@@ -272,7 +273,7 @@ class Nodes:
         name = node.state.node
         self._unfile(name)
         self._open_slots[name] = node.open_slots
-        self._by_open_slots.setdefault(node.open_slots, {})[name] = node
+        self._by_open_slots.setdefault(node.open_slots, OrderedDict())[name] = node
 
     def _file_changed(self, node: Node) -> None:
         """File a node that may have room now for what found none."""

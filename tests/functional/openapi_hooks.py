@@ -13,6 +13,8 @@ from hypothesis import strategies
 from schemathesis import Case, HookContext, Response
 from schemathesis.core.failures import Failure
 
+from pratai_common import limits
+
 
 class Exclusion(NamedTuple):
     """An answer that a check takes for a failure: found by the check, the answer's code, a part of
@@ -50,6 +52,8 @@ EXCLUSIONS = [
 LEFT_OUT = {
     "GET /v1/openapi.json": "it gives schemathesis the document itself",
     f"GET {_LOGS}?follow=true": "the log of a request that waits for good is followed for an hour",
+    "?wait= more than a second": "whoever waits for what waits for good, waits for a minute",
+    f'"memory": {limits.MAX_MEMORY_MB}': "no node of the stack has so much: that waits for good",
 }
 
 
@@ -86,13 +90,23 @@ def filter_failure(context: HookContext, failure: Failure, case: Case, response:
 
 @schemathesis.hook
 def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> None:
-    """Give a new function a name of its own: where a name is taken nothing else is looked at, and
-    a call that is made once more would be answered otherwise.
+    """Leave out what is to be left out, and give new functions names of their own: where a name is
+    taken nothing else is looked at, and a call that is made once more would be answered otherwise.
     """
     if case.path == _LOGS and case.query.get("follow") in (True, "true"):
         del case.query["follow"]
-    body = case.body if case.method == "POST" and isinstance(case.body, dict) else {}
-    metadata = body.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, dict) else None
-    if isinstance(metadata, dict) and isinstance(name, str) and _short_name(name):
-        metadata["name"] = f"{name}-{next(_numbers)}"
+    wait = case.query.get("wait")
+    if isinstance(wait, int | float) and wait > 1:
+        case.query["wait"] = 1
+    body = case.body if isinstance(case.body, dict) else {}
+    for settings in (body, body.get("metadata")):
+        if isinstance(settings, dict) and case.path.startswith("/v1/functions"):
+            _alter(settings, case.method)
+
+
+def _alter(settings: dict[str, Any], method: str) -> None:
+    if settings.get("memory") == limits.MAX_MEMORY_MB:
+        settings["memory"] = limits.MAX_MEMORY_MB - 1
+    name = settings.get("name")
+    if method == "POST" and isinstance(name, str) and _short_name(name):
+        settings["name"] = f"{name}-{next(_numbers)}"

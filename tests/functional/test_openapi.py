@@ -7,7 +7,6 @@ What the document does not say is in ``openapi_hooks.py`` and, where only this s
 
 import json
 import os
-import signal
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from pratai_common import limits
 from tests.functional.openapi_hooks import EXCLUSIONS, LEFT_OUT
 from tests.packages import ECHO
 from tests.stack import BIN, Stack
@@ -62,7 +62,8 @@ MOST_SUITES = 8
 @pytest.fixture
 def plain_stack() -> Iterator[Stack]:
     with TemporaryDirectory() as folder:  # a short path: those of sockets have 107 bytes at most
-        running = Stack(Path(folder), {"driver": {"engine": "null", "memory": 65536}}).start()
+        settings = {"driver": {"engine": "null", "memory": limits.MAX_MEMORY_MB - 1}}
+        running = Stack(Path(folder), settings).start()
         yield running
         running.stop()
 
@@ -157,19 +158,9 @@ def values(stack: Stack) -> dict[str, list[str]]:
 
 
 def waiting_requests(stack: Stack) -> list[str]:
-    """Return requests that wait for good: their function was disabled before the scheduler, which
-    slept, could look at them.
-    """
-    function = stack.function(ECHO)
-    scheduler = stack.pids()["pratai-scheduler"][0]
-    os.kill(scheduler, signal.SIGSTOP)
-    try:
-        sent = [stack.submit(function) for _ in range(20)]
-        disabled = stack.call("PATCH", f"/v1/functions/{function}", json={"enabled": False})
-        assert disabled.json()["enabled"] is False
-    finally:
-        os.kill(scheduler, signal.SIGCONT)
-    return sent
+    """Return requests that wait for good: no node has the memory for them."""
+    function = stack.function(ECHO, memory=limits.MAX_MEMORY_MB)
+    return [stack.submit(function) for _ in range(20)]
 
 
 def test_the_api_is_what_its_document_says(
