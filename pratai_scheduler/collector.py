@@ -253,8 +253,9 @@ class Collector:
         def finish_function(function: Function) -> Function | None:
             return _after_build(function, request, built, error, self._clock())
 
-        self._store.change_version(request.function_id, request.version, finish_version)
+        # In this order: a version that is shown as active serves already.
         self._store.change_function(request.function_id, finish_function)
+        self._store.change_version(request.function_id, request.version, finish_version)
         self._sends.to_scheduler(FunctionChanged(function_id=request.function_id))
 
 
