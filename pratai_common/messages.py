@@ -2,7 +2,7 @@
 
 On the wire a message is one frame: the protocol's version as one byte, then MessagePack of a
 tagged map. A receiver names the types that its inlet takes; anything else is a ``DecodeError``.
-``tests/unit/test_messages.py`` keeps golden bytes of each: a change that alters them needs a new
+``tests/unit/golden_messages.json`` has golden bytes of each: a change that alters them needs a new
 ``PROTOCOL_VERSION``.
 """
 

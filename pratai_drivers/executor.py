@@ -78,7 +78,6 @@ class Executor:
         """Run a request in a container of its own."""
         logs = self._logs(job)
         started_at = self._clock()
-
         try:
             payload = self._archives.read(job.input)
             image = self._image(job, interruption)

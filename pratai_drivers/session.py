@@ -66,8 +66,7 @@ class Session:
         self._timeout = timeout
         self._protocol = RunnerLink()
         self._connection: socket.socket | None = None
-        self._started = time.monotonic()
-        self._deadline = self._started + start_seconds
+        self._deadline = time.monotonic() + start_seconds
         self._look_at = 0.0
         self._connected: float | None = None
         self._ready: float | None = None

@@ -21,12 +21,7 @@ from pratai_common.package import PackageFile
 from pratai_drivers.engines import docker_images, docker_network
 from pratai_drivers.engines.base import BuildSpec, Container, Engine, Print, RunSpec
 from pratai_drivers.engines.docker_builds import Builds
-from pratai_drivers.engines.docker_client import (
-    INSTALLATION_LABEL,
-    Clients,
-    connect,
-    engine_errors,
-)
+from pratai_drivers.engines.docker_client import Clients, connect, engine_errors
 from pratai_drivers.engines.docker_containers import Containers, bind
 
 LOG = logging.getLogger(__name__)
@@ -55,7 +50,7 @@ class DockerEngine(Engine):
 
     def prepare(self, say: Print) -> dict[str, str]:
         """See Engine."""
-        labels = {INSTALLATION_LABEL: self._conf.installation}
+        labels = self._containers.image_labels
         with engine_errors():
             images = docker_images.Images(self._clients.mine(), self._conf, labels, say)
             self._network.rules_image = images.netrules()

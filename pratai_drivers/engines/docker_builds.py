@@ -1,8 +1,6 @@
 """Builds in throwaway containers: what a runtime's ``install`` leaves behind becomes a layer."""
 
-import io
 import logging
-import tarfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -16,8 +14,9 @@ from pratai_common import limits
 from pratai_common.errors import BuildError
 from pratai_common.package import PackageFile
 from pratai_drivers.engines.base import BuildSpec, Print
-from pratai_drivers.engines.docker_client import INSTALLATION_LABEL, connect, engine_errors
+from pratai_drivers.engines.docker_client import connect, engine_errors
 from pratai_drivers.engines.docker_containers import Containers, bind
+from pratai_drivers.engines.docker_tar import packed
 
 LOG = logging.getLogger(__name__)
 _FUNCTION_FOLDER = "/opt/pratai/function"
@@ -60,7 +59,7 @@ class Builds:
         """See Engine; ``name`` is the container's."""
         with engine_errors(), self._containers.created(name, base, {}) as container:
             with closing(connect(_WRITE_SECONDS)) as client:
-                client.put_archive(container, _FUNCTION_FOLDER, _tar(files))
+                client.put_archive(container, _FUNCTION_FOLDER, packed(files))
             self._commit(container, base, image)
 
     @contextmanager
@@ -87,8 +86,7 @@ class Builds:
         client = self._containers.client
         repository, tag = image.rsplit(":", 1)
         command = client.inspect_image(base)["Config"]["Cmd"]
-        labels = {INSTALLATION_LABEL: self._containers.labels[INSTALLATION_LABEL]}
-        conf = {"Cmd": command, "Labels": labels}
+        conf = {"Cmd": command, "Labels": self._containers.image_labels}
         with closing(connect(_WRITE_SECONDS)) as patient:
             patient.commit(container, repository, tag, conf=conf)
 
@@ -160,15 +158,3 @@ def _frames(output: Any) -> Iterator[tuple[int, bytes]]:
     """Yield what a container prints, by stream."""
     frames: Iterator[tuple[int, bytes]] = frames_iter(output, tty=False)  # type: ignore[no-untyped-call]
     return frames
-
-
-def _tar(files: Iterable[PackageFile]) -> bytes:
-    """Pack files with nothing in them but paths, bytes and whether they may be executed."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for file in files:
-            entry = tarfile.TarInfo(file.path)
-            entry.size = len(file.content)
-            entry.mode = 0o755 if file.executable else 0o644
-            archive.addfile(entry, io.BytesIO(file.content))
-    return buffer.getvalue()

@@ -96,7 +96,8 @@ class Containers:
 
     def __init__(self, clients: Clients, installation: str, node: str) -> None:
         self._clients = clients
-        self.labels = {INSTALLATION_LABEL: installation, NODE_LABEL: node}
+        self.image_labels = {INSTALLATION_LABEL: installation}
+        self.labels = {**self.image_labels, NODE_LABEL: node}
         self.processors = 1.0
         self._wanted: set[str] = set()
         self._suspected: set[str] = set()

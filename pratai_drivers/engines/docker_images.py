@@ -10,7 +10,6 @@ import json
 import re
 import shutil
 import subprocess
-import tarfile
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
@@ -22,8 +21,10 @@ import requests
 from oslo_config import cfg
 
 from pratai_common.errors import EngineError
+from pratai_common.package import PackageFile
 from pratai_drivers.engines.base import Print
 from pratai_drivers.engines.docker_client import connect
+from pratai_drivers.engines.docker_tar import packed
 
 _RUNTIMES = Path(str(importlib.resources.files("pratai_runtimes")))
 _NETRULES = Path(__file__).parent.parent / "netrules"
@@ -176,16 +177,8 @@ def _files(folder: Path) -> list[Path]:
 
 def _context(folder: Path) -> io.BytesIO:
     """Pack a folder's files as a build context that is the same wherever it lies."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for path in _files(folder):
-            content = path.read_bytes()
-            entry = tarfile.TarInfo(path.name)
-            entry.size = len(content)
-            entry.mode = 0o644
-            archive.addfile(entry, io.BytesIO(content))
-    buffer.seek(0)
-    return buffer
+    files = (PackageFile(path.name, path.read_bytes(), False) for path in _files(folder))
+    return io.BytesIO(packed(files))
 
 
 def _apt_sources() -> tuple[str, list[str]]:
