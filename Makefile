@@ -10,12 +10,12 @@ demo:
 
 up:
 	@case '$(STACK)' in \
-	  embedded) deploy/embedded.sh up ;; \
-	  *) echo 'there is no stack "$(STACK)" yet; the embedded one is: make up' >&2; exit 2 ;; \
+	  embedded|openstack) deploy/$(STACK).sh up ;; \
+	  *) echo 'STACK is embedded or openstack, not "$(STACK)"' >&2; exit 2 ;; \
 	esac
 
 down:
-	@deploy/embedded.sh down
+	@deploy/$$(cat .run/stack 2>/dev/null || echo embedded).sh down
 
 check:
 	@tests/check.sh

@@ -9,7 +9,7 @@ remove_images() {
     [ "${#images[@]}" -eq 0 ] || docker rmi -f "${images[@]}" >&2
 }
 
-"$ROOT/deploy/embedded.sh" down
+"$ROOT/deploy/$(cat "$RUN/stack" 2>/dev/null || echo embedded).sh" down
 # The engine that holds the images may be one that "down" has just stopped.
 if command -v docker >/dev/null && { engine_answers || [ -e "$RUN/dockerd.log" ]; }; then
     "$ROOT/deploy/engine.sh" start >/dev/null

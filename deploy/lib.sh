@@ -2,7 +2,8 @@
 # Sourced by the scripts of this folder and by the tests' scripts, which use what stands here.
 set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-RUN="$ROOT/.run"
+# What a stack keeps; PRATAI_RUN is for tests, which leave that of the checkout alone.
+RUN=${PRATAI_RUN:-$ROOT/.run}
 VENV="$ROOT/.venv"
 DOCKER_SOCKET=/var/run/docker.sock
 # An ordinary user's PATH has no sbin; dockerd, ip and iptables are there.

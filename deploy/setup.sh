@@ -3,15 +3,11 @@
 # environment. setup.sh test adds what the tests need. Repeating it changes nothing.
 # shellcheck source=deploy/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=deploy/packages.sh
+. "$ROOT/deploy/packages.sh"
 
 PURPOSE=${1:-run}
-POLICY=/usr/sbin/policy-rc.d
-POLICY_MARK='# written by deploy/setup.sh for the time of an installation'
-CACHE=$(cache_folder)
 [ "$PURPOSE" = run ] || [ "$PURPOSE" = test ] || die "usage: setup.sh [run|test]"
-
-# missing COMMAND PACKAGE: names the package if there is no such command.
-missing() { command -v "$1" >/dev/null || echo "$2"; }
 
 # Prints the Debian packages that are missing, as seen by what they are for.
 missing_packages() {
@@ -25,43 +21,19 @@ missing_packages() {
         missing ip iproute2
         missing mount mount
     fi
+    if [ "$PURPOSE" = test ]; then
+        # They check the files for operators; nothing of them is started.
+        missing systemd-analyze systemd
+        missing logrotate logrotate
+    fi
     # A user without root gets the base from a registry, or not at all.
     seed_is_here || ! may_install || missing mmdebstrap mmdebstrap
 }
-
-may_install() { [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null; }
 
 # Whether the base of the runtimes is in the Docker Engine already.
 seed_is_here() {
     command -v docker >/dev/null && [ -n "$(docker images -q pratai/seed 2>/dev/null)" ]
 }
-
-# Packages must not start their services: what runs here is started by these scripts. One that a
-# killed set-up left behind carries our mark and is taken over; somebody else's stays as it is.
-forbid_starts() {
-    if [ -e "$POLICY" ] && ! grep -qxF "$POLICY_MARK" "$POLICY"; then return 0; fi
-    trap allow_starts EXIT
-    printf '#!/bin/sh\n%s\nexit 101\n' "$POLICY_MARK" | as_root tee "$POLICY" >/dev/null
-    as_root chmod 755 "$POLICY"
-}
-
-allow_starts() {
-    as_root rm -f "$POLICY"
-    trap - EXIT
-}
-
-install_packages() {
-    forbid_starts
-    as_root mkdir -p "$CACHE/apt/partial"
-    update_apt
-    # The cache's files stay: what empties apt's own folder after an installation leaves this alone.
-    timed "installing $*" as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
-        --no-install-recommends -o "Dir::Cache::archives=$CACHE/apt" \
-        -o Dpkg::Use-Pty=0 "$@" </dev/null >/dev/null
-    if [ -n "$(trap -p EXIT)" ]; then allow_starts; fi
-}
-
-update_apt() { timed "apt-get update" as_root apt-get update -qq >&2; }
 
 # The node makes the runtimes' base from apt's own sources, so apt must have read them once.
 ensure_apt_lists() {

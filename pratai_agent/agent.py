@@ -6,6 +6,7 @@ import msgspec
 
 from pratai_agent.sources.timer import Tick, Timer
 from pratai_common.clock import Clock, iso
+from pratai_common.log_context import logged
 from pratai_common.records import Function
 from pratai_common.store.base import Store
 from pratai_common.submit import Cause, Event, Submitter
@@ -31,8 +32,18 @@ class Agent:
         for tick in due:
             function = functions.get(tick.subscription.function_id)
             if function is not None:
-                self._submitter.run(_event(function, tick))
+                self._submit(function, tick)
             self._timer.fired(tick)
+
+    def _submit(self, function: Function, tick: Tick) -> None:
+        created = self._submitter.run(_event(function, tick))
+        with logged(created.request.request_id):
+            LOG.info(
+                "tick %d of subscription %s%s",
+                tick.number,
+                tick.subscription.subscription_id,
+                "" if created.new else ", which was recorded already",
+            )
 
 
 def _event(function: Function, tick: Tick) -> Event:

@@ -11,7 +11,7 @@ from pratai_common.archives import open_archives
 from pratai_common.beat import Beat
 from pratai_common.channels import Context, Outlets
 from pratai_common.clock import now_ms
-from pratai_common.daemon import Stop
+from pratai_common.daemon import Stop, installation_key
 from pratai_common.errors import StoreUnavailableError
 from pratai_common.store.base import open_store
 from pratai_common.submit import Submitter
@@ -24,12 +24,13 @@ def main() -> int:
     """Run the program."""
     conf = configuration.load("pratai-agent", sys.argv[1:])
     stop = Stop()
+    key = installation_key(conf)
     store = open_store(conf)
     context: Context = zmq.Context.instance()
     outlets = Outlets(context)
     submitter = Submitter(
         store,
-        open_archives(conf),
+        open_archives(conf, key),
         lambda message: outlets.send(conf.sockets.scheduler, message),
         now_ms,
     )

@@ -16,10 +16,12 @@ T = TypeVar("T")
 
 def query(shape: type[S]) -> S:
     """Return the query string as a shape; raises ApiError, or msgspec.ValidationError."""
+    asked = request.args.to_dict(flat=False)
     for name in shape.__struct_fields__:
-        if len(request.args.getlist(name)) > 1:
+        if len(asked.get(name, ())) > 1:
             raise ApiError(400, "invalid", f"the query has {name} more than once")
-    return msgspec.convert(request.args.to_dict(), shape, strict=False)
+    first = {name: values[0] for name, values in asked.items()}
+    return msgspec.convert(first, shape, strict=False)
 
 
 def given(value: T | UnsetType) -> T | None:

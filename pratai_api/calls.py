@@ -3,6 +3,9 @@
 An asynchronous event is recorded before it is answered. A synchronous call is recorded by the
 collector, behind its answer; with an Idempotency-Key it is recorded first like any other. A wait
 that ends early is answered with the id, and by then the request is recorded.
+
+A call that nginx sends again, because the API process that had it died, is recorded once all the
+same: its id comes from nginx's. One that is in no record is not run again.
 """
 
 import hashlib
@@ -12,12 +15,13 @@ import uuid
 from flask import Response, request
 from msgspec.structs import replace
 
-from pratai_api import views
+from pratai_api import proxy, views
 from pratai_api.answers import json_answer
 from pratai_api.errors import ApiError
 from pratai_api.services import services
 from pratai_common import limits
 from pratai_common.errors import Reason
+from pratai_common.log_context import concerns
 from pratai_common.messages import Answer
 from pratai_common.records import Body, Function, FunctionStatus, Request
 from pratai_common.store.base import Changed, Created, RequestChange
@@ -28,15 +32,19 @@ _LOOK_SECONDS = 0.5
 """How often a recorded request is looked at while its caller waits: a second caller with the same
 Idempotency-Key may wait at another API process than the one that is answered."""
 
+_NOT_AGAIN = "the API process that had this call died: it may have run, and is not run again"
+
 
 def cause(kind: str) -> Cause:
-    """Return what makes this HTTP request the same as another: its Idempotency-Key, or nothing.
+    """Return what makes this HTTP request the same as another: its Idempotency-Key, or else that
+    nginx sent it twice.
 
     Raises ApiError for a key that is empty or too long.
     """
     key = request.headers.get("Idempotency-Key")
     if key is None:
-        return Cause(kind, f"call:{uuid.uuid4().hex}")
+        sent = proxy.request_id()
+        return Cause(kind, f"call:{uuid.uuid4().hex}" if sent is None else f"proxy:{sent}")
     if not key or len(key) > MAX_KEY:
         message = f"Idempotency-Key must have 1 to {MAX_KEY} characters"
         raise ApiError(400, "invalid", message)
@@ -50,12 +58,15 @@ def perform(event: Event, wait: float | None) -> Response:
     that could not run it (503).
     """
     function = event.function
+    concerns(_identity(event))
     require_callable(function)
     synchronous = function.type == "wait_for_response"
     if wait is None:
         wait = limits.DEFAULT_WAIT_SECONDS if synchronous else 0
     wait = min(wait, limits.MAX_WAIT_SECONDS)
     if synchronous and "Idempotency-Key" not in request.headers:
+        if proxy.sent_again():
+            raise _unavailable(_NOT_AGAIN, _identity(event))
         with services().waits.place():
             return _call(event, wait)
     if not wait:
@@ -89,7 +100,7 @@ def require_callable(function: Function) -> None:
 
 
 def _call(event: Event, wait: float) -> Response:
-    identity = request_id(event.function.project_id, event.function.function_id, event.cause)
+    identity = _identity(event)
     event = replace(event, reply_to=services().name)
     with services().replies.expect(identity) as waiter:
         call = services().submitter.call(event, int(wait * 1000))
@@ -105,7 +116,7 @@ def _call(event: Event, wait: float) -> Response:
 
 
 def _record_and_wait(event: Event, wait: float) -> Response:
-    identity = request_id(event.function.project_id, event.function.function_id, event.cause)
+    identity = _identity(event)
     event = replace(event, reply_to=services().name)
     ends = time.monotonic() + wait
     with services().replies.expect(identity) as waiter:
@@ -130,6 +141,10 @@ def _wait_no_longer(identity: str) -> Response:
     after = services().store.change_requests([RequestChange(identity, change)])[0]
     assert after is not None  # noqa: S101 - it was recorded, and records stay
     return _ended(after) if after.status.final else accepted(after)
+
+
+def _identity(event: Event) -> str:
+    return request_id(event.function.project_id, event.function.function_id, event.cause)
 
 
 def _answered(answer: Answer) -> Response:

@@ -1,29 +1,31 @@
 """``pratai-api``: gunicorn with one worker process, several of which stand behind nginx."""
 
+import gc
 import sys
 from typing import Any
 
 import zmq
-from flask import Flask
 from gunicorn.app.base import BaseApplication
 from oslo_config import cfg
 
+from pratai_api import options, pipeline
+from pratai_api.access_log import AccessLog
 from pratai_api.app import create_app
+from pratai_api.auth import open_identity
 from pratai_api.replies import Replies
 from pratai_api.services import Services, Waits
 from pratai_api.worker import ApiWorker
 from pratai_common import conf as configuration
+from pratai_common import limits
 from pratai_common.archives import open_archives
 from pratai_common.beat import Beat
 from pratai_common.channels import Context, Outlets
 from pratai_common.clock import now_ms
+from pratai_common.daemon import installation_key
 from pratai_common.messages import Message
+from pratai_common.node_urls import NodeUrls, node_url
 from pratai_common.store.base import Store, open_store
 from pratai_common.submit import Submitter
-
-_KEEPALIVE_SECONDS = 75
-_LINE_BYTES = 8190
-"""Of the line with a request's path and query; the most that gunicorn allows."""
 
 
 class ApiServer(BaseApplication):  # type: ignore[misc]
@@ -31,6 +33,9 @@ class ApiServer(BaseApplication):  # type: ignore[misc]
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._conf = conf
+        self._key = installation_key(conf)
+        self._identity = open_identity(conf)
+        self._health = pipeline.Health(conf)
         self._store: Store | None = None
         self._beat: Beat | None = None
         self._replies: Replies | None = None
@@ -43,21 +48,23 @@ class ApiServer(BaseApplication):  # type: ignore[misc]
             "workers": 1,
             "worker_class": ApiWorker,
             "threads": self._conf.api.threads,
-            "keepalive": _KEEPALIVE_SECONDS,
-            "limit_request_line": _LINE_BYTES,
+            "keepalive": limits.API_KEEPALIVE_SECONDS,
+            "limit_request_line": limits.MAX_REQUEST_LINE_BYTES,
             "graceful_timeout": self._conf.grace_seconds,
             "worker_exit": lambda _server, _worker: self._close(),
             "control_socket_disable": True,
             "proc_name": "pratai-api",
         }
+        if self._conf.api.access_log:
+            settings["logger_class"] = AccessLog
         for name, value in settings.items():
             self.cfg.set(name, value)
 
-    def load(self) -> Flask:
+    def load(self) -> pipeline.Application:
         """Build the application, in the worker."""
         conf = self._conf
         store = self._store = open_store(conf)
-        archives = open_archives(conf)
+        archives = open_archives(conf, self._key)
         context: Context = zmq.Context.instance()
         outlets = Outlets(context)
         replies = self._replies = Replies(context, conf.api.reply_bind)
@@ -69,19 +76,25 @@ class ApiServer(BaseApplication):  # type: ignore[misc]
         beat = self._beat = Beat(store, "api", now_ms, lambda: replies.dropped, replies.address)
         beat.start()
         waits = Waits(max(1, conf.api.threads * 3 // 4))
-        return create_app(
-            Services(
-                store,
-                archives,
-                submitter,
-                send,
-                replies,
-                waits,
-                beat.daemon_id,
-                now_ms,
-                configuration.runtime_names(conf),
-            )
+        services = Services(
+            store,
+            archives,
+            submitter,
+            send,
+            replies,
+            waits,
+            beat.daemon_id,
+            beat.witness,
+            now_ms,
+            configuration.runtime_names(conf),
+            self._key,
+            NodeUrls(node_url(conf), self._key),
+            conf.api.trust_proxy_ids,
+            self._health.ailments,
         )
+        application = pipeline.wrap(create_app(services, self._identity), conf)
+        gc.freeze()  # what is there by now stays: to look through it again and again costs 5 %
+        return application
 
     def _close(self) -> None:
         if self._beat is not None:
@@ -94,4 +107,6 @@ class ApiServer(BaseApplication):  # type: ignore[misc]
 
 def main() -> None:
     """Run the program."""
-    ApiServer(configuration.load("pratai-api", sys.argv[1:])).run()
+    conf = configuration.load("pratai-api", sys.argv[1:])
+    options.register(conf)
+    ApiServer(conf).run()

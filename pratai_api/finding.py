@@ -1,4 +1,6 @@
-"""Finds what a path names, in the caller's project alone: anything else answers 404."""
+"""Finds what a path names, where the caller may touch what the project has: what another project
+has answers 404, as what does not exist.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -8,23 +10,43 @@ from pratai_api import caller
 from pratai_api.answers import unknown_marker
 from pratai_api.errors import ApiError
 from pratai_api.services import services
+from pratai_common.log_context import concerns
 from pratai_common.records import Function, Request, Subscription
 
 
 def function(function_id: str) -> Function:
     """Return a living function."""
-    found = services().store.get_functions([function_id]).get(function_id)
-    mine = found is not None and found.project_id == caller.current().project_id
-    if found is None or not mine or found.deleted_at is not None:
+    return _touchable(_living(function_id), function_id)
+
+
+def callable_function(function_id: str) -> Function:
+    """Return a living function that is public, or that the caller may run.
+
+    Raises ApiError: 401 for whoever says not who they are, 403 and 404 as elsewhere.
+    """
+    found = _living(function_id)
+    if found is not None and found.public:
+        return found
+    caller.require()
+    return _touchable(found, function_id)
+
+
+def _touchable(found: Function | None, function_id: str) -> Function:
+    if found is None or not caller.may_touch(found.project_id):
         raise ApiError(404, "function_not_found", f"there is no function {function_id}")
     return found
 
 
+def _living(function_id: str) -> Function | None:
+    found = services().store.get_functions([function_id]).get(function_id)
+    return None if found is None or found.deleted_at is not None else found
+
+
 def request(request_id: str) -> Request:
-    """Return a request, of a function that may be deleted."""
+    """Return a request, of a function that may be deleted; the HTTP request concerns it."""
+    concerns(request_id)
     found = services().store.get_requests([request_id]).get(request_id)
-    mine = found is not None and found.project_id == caller.current().project_id
-    if found is None or not mine or found.kind != "run":
+    if found is None or found.kind != "run" or not caller.may_touch(found.project_id):
         raise ApiError(404, "request_not_found", f"there is no request {request_id}")
     return found
 
@@ -41,11 +63,14 @@ def subscription(owner: Function, subscription_id: str) -> Subscription:
 def marker(
     asked: str | UnsetType,
     read: Callable[[Sequence[str]], Mapping[str, Function] | Mapping[str, Request]],
+    project_id: str | None,
 ) -> str | None:
-    """Return the marker of a list, which names a record of the project; it may be deleted."""
+    """Return the marker of a list, which names a record of the project, or of any project where
+    that is ``None``; it may be deleted.
+    """
     if asked is UNSET:
         return None
     found = read([asked]).get(asked)
-    if found is None or found.project_id != caller.current().project_id:
+    if found is None or project_id not in (None, found.project_id):
         raise unknown_marker(asked)
     return asked

@@ -8,13 +8,13 @@ from flask import Response
 from flask import request as http_request
 
 from pratai_api.services import services
+from pratai_common import limits
 from pratai_common.records import LogChunk, Request
 from pratai_common.store.base import Position, Store
 
 _LOOK_SECONDS = 0.3
 _LATE_SECONDS = 3.0
 """How long pieces may come behind the end of their request."""
-_LONGEST_SECONDS = 3600
 _LOST = b"[a piece of the log was lost here]\n"
 
 
@@ -75,7 +75,7 @@ def _follow(
     request_id: str,
     hung_up: Callable[[], bool],
 ) -> Iterator[bytes]:
-    text, ends = LogText(), time.monotonic() + _LONGEST_SECONDS
+    text, ends = LogText(), time.monotonic() + limits.MAX_FOLLOW_SECONDS
     yield b""  # sends the headers, before anything is printed
     late: float | None = None
     while True:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ import msgspec
 from flask import Response, current_app
 
 from pratai_api import schemas, views
+from pratai_common.node_urls import CLAIM_HEADER
 
 EXTENSION = "pratai.openapi"
 COMMON_REFUSALS = (414, 431, 500, 503)
@@ -16,13 +18,27 @@ _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 _REF = "#/components/schemas/{name}"
 _HTTP_REQUEST_ID = "X-Openstack-Request-Id"
 _REQUEST_ID = "X-Pratai-Request-Id"
+_HEADER_CHARACTERS = {CLAIM_HEADER: 1024}
 Schema = dict[str, Any]
+_SECURITY: Schema = {
+    "securitySchemes": {"token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}}
+}
+
+
+class NoToken(Enum):
+    """Why a route asks for no token."""
+
+    ANONYMOUS = "anybody may call it"
+    SIGNED = "its address or its headers carry a signature, which its handler checks"
 
 
 class Route(NamedTuple):
     """A row of the table of routes.
 
-    ``answers`` are shapes by status: ``str`` is text, ``object`` any JSON, ``None`` no body.
+    ``answers`` are shapes by status: ``str`` is text, ``bytes`` anything, ``object`` any JSON,
+    ``None`` no body.
+    ``rule`` is that of ``policies`` which the caller must pass. Where ``public``, the handler asks
+    for it, unless what is called is public.
     ``body`` are the shapes one of which is sent, ``headers`` those that mean something, and
     ``refuses`` the statuses of the route's own refusals.
     """
@@ -31,10 +47,17 @@ class Route(NamedTuple):
     path: str
     handler: Callable[..., Response]
     answers: Mapping[int, Any]
+    rule: str | NoToken
     query: type | None = None
     body: tuple[Any, ...] = ()
     headers: tuple[str, ...] = ()
     refuses: tuple[int, ...] = ()
+    public: bool = False
+
+    @property
+    def documented_path(self) -> str:
+        """Return the path as documents write it."""
+        return _PARAMETER.sub(r"{\1}", self.path)
 
     @property
     def parameters(self) -> list[str]:
@@ -53,22 +76,34 @@ def serve() -> Response:
     return Response(current_app.extensions[EXTENSION], mimetype="application/json")
 
 
-def document(routes: Iterable[Route], runtimes: Iterable[str]) -> Schema:
-    """Return the document of these routes, where these runtimes are configured."""
+def document(routes: Iterable[Route], runtimes: Iterable[str], secured: bool = False) -> Schema:
+    """Return the document of these routes, where these runtimes are configured, and where calls
+    need a token of Keystone.
+    """
     routes = list(routes)
     schemas_by_type, components = _components(routes)
     components[schemas.FunctionCreate.__name__]["properties"]["runtime"]["enum"] = [*runtimes]
     paths: dict[str, Schema] = {}
     for route in routes:
-        path = _PARAMETER.sub(r"{\1}", route.path)
         operation = _Operation(route, routes, schemas_by_type, components).build()
-        paths.setdefault(path, {})[route.method.lower()] = operation
+        if secured and isinstance(route.rule, str):
+            _secure(operation, route.public)
+        paths.setdefault(route.documented_path, {})[route.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {"title": "Pratai", "version": "1.0", "license": {"name": "Apache-2.0"}},
         "paths": paths,
-        "components": {"schemas": components},
+        "components": {"schemas": components, **(_SECURITY if secured else {})},
     }
+
+
+def _secure(operation: Schema, public: bool) -> None:
+    """Say of an operation that it needs a token, and what it is refused with."""
+    operation["security"] = [{"token": []}, *([{}] if public else [])]
+    for code in (401, 403):
+        operation["responses"][str(code)] = operation["responses"]["500"] | {
+            "description": HTTPStatus(code).phrase
+        }
 
 
 def _components(routes: list[Route]) -> tuple[dict[Any, Schema], dict[str, Schema]]:
@@ -135,15 +170,15 @@ class _Operation:
         if self._route.query is None:
             return []
         shape = self._components[self._route.query.__name__]
+        required = shape.get("required", ())
         return [
-            {"name": name, "in": "query", "required": False, "schema": schema}
+            {"name": name, "in": "query", "required": name in required, "schema": schema}
             for name, schema in shape["properties"].items()
         ]
 
     def _headers(self) -> list[Schema]:
-        schema = {"type": "string", "minLength": 1, "maxLength": 255}
         return [
-            {"name": name, "in": "header", "required": False, "schema": schema}
+            {"name": name, "in": "header", "required": False, "schema": _header_schema(name)}
             for name in self._route.headers
         ]
 
@@ -195,6 +230,8 @@ class _Operation:
         response: Schema = {"description": HTTPStatus(code).phrase, "headers": headers}
         if shape is str:
             response["content"] = {"text/plain": {"schema": {"type": "string"}}}
+        elif shape is bytes:
+            response["content"] = {"application/octet-stream": {"schema": {}}}
         elif shape is object:
             response["content"] = {"application/json": {"schema": {}}}
         elif shape is not None:
@@ -212,6 +249,10 @@ class _Operation:
             for other in self._routes
             if fields and fields[0] in other.parameters and set(other.parameters) <= set(fields)
         }
+
+
+def _header_schema(name: str) -> Schema:
+    return {"type": "string", "minLength": 1, "maxLength": _HEADER_CHARACTERS.get(name, 255)}
 
 
 def _header(what: str) -> Schema:

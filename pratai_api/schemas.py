@@ -124,7 +124,9 @@ class PageQuery(msgspec.Struct, kw_only=True):
 
 
 class FunctionsQuery(PageQuery, kw_only=True):
-    """Which functions a list holds, and in which order."""
+    """Which functions a list holds, and in which order; ``all_projects`` is for administrators."""
+
+    all_projects: bool = False
 
     sort: Literal["created_at:desc", "created_at:asc", "name:asc", "name:desc"] = "created_at:desc"
     name: str | UnsetType = UNSET
@@ -135,7 +137,11 @@ class FunctionsQuery(PageQuery, kw_only=True):
 
 
 class RequestsQuery(PageQuery, kw_only=True):
-    """Which requests a list holds, and in which order. ``dead`` ones are dead letters."""
+    """Which requests a list holds, and in which order. ``dead`` ones are dead letters;
+    ``all_projects`` is for administrators.
+    """
+
+    all_projects: bool = False
 
     sort: Literal["created_at:desc", "created_at:asc"] = "created_at:desc"
     function_id: str | UnsetType = UNSET
@@ -160,6 +166,13 @@ class LogsQuery(msgspec.Struct, kw_only=True):
     """Whether to go on answering what is printed until the end."""
 
     follow: bool = False
+
+
+class SignedQuery(msgspec.Struct, kw_only=True):
+    """What makes an address valid: until when, in seconds since 1970, and by whose word."""
+
+    expires: Annotated[int, Meta(ge=0, le=253_402_300_799)]
+    signature: Annotated[str, Meta(min_length=1, max_length=128)]
 
 
 class Upload(msgspec.Struct):

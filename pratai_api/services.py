@@ -1,7 +1,7 @@
 """What the routes work with, put together once in ``create_app``."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, cast
 
@@ -10,9 +10,12 @@ from flask import current_app
 from pratai_api.errors import ApiError
 from pratai_api.replies import Replies
 from pratai_common.archives import Archives
+from pratai_common.beat import Witness
 from pratai_common.clock import Clock
+from pratai_common.node_urls import NodeUrls
 from pratai_common.store.base import Store
 from pratai_common.submit import Send, Submitter
+from pratai_common.tokens import TokenKey
 
 
 class Waits:
@@ -43,7 +46,8 @@ class Waits:
 
 class Services(NamedTuple):
     """The application's parts. ``send`` reaches the scheduler, or does not: a hint. ``name`` is
-    this process's, by which a collector finds its inlet.
+    this process's, by which a collector finds its inlet; ``witness`` is of its signs of life.
+    ``ailments`` say why a port's API should get no more requests, if it should not.
     """
 
     store: Store
@@ -53,8 +57,13 @@ class Services(NamedTuple):
     replies: Replies
     waits: Waits
     name: str
+    witness: Witness
     clock: Clock
     runtimes: tuple[str, ...]
+    key: TokenKey
+    urls: NodeUrls
+    trust_proxy_ids: bool = False
+    ailments: Callable[[int], Sequence[str]] = lambda _port: ()
 
 
 def services() -> Services:

@@ -15,13 +15,13 @@ from pratai_common.errors import PackageError, StoreUnavailableError
 from pratai_common.records import Function, FunctionStatus, Version
 from pratai_common.submit import Cause, request_id
 
-_FORM_BYTES = limits.MIB
+_METADATA_BYTES = limits.MAX_FORM_BYTES - limits.MAX_ZIP_BYTES
 T = TypeVar("T")
 
 
 def open_form() -> None:
     """Let the request be as large as a form with a zip may be; raises ApiError if it is none."""
-    request.max_content_length = limits.MAX_ZIP_BYTES + _FORM_BYTES
+    request.max_content_length = limits.MAX_FORM_BYTES
     if request.mimetype != "multipart/form-data":
         raise ApiError(400, "invalid", "the body must be a form: multipart/form-data")
     for name in ("metadata", "zip_file"):
@@ -36,8 +36,8 @@ def metadata(shape: type[T]) -> T | None:
     """
     text: str | bytes | None = request.form.get("metadata")
     if "metadata" in request.files:
-        text = request.files["metadata"].read(_FORM_BYTES + 1)
-        if len(text) > _FORM_BYTES:
+        text = request.files["metadata"].read(_METADATA_BYTES + 1)
+        if len(text) > _METADATA_BYTES:
             raise RequestEntityTooLarge
     return None if text is None else decode(text, shape, "metadata")
 

@@ -33,6 +33,13 @@ class Failure(View, frozen=True, kw_only=True):
     error: Error
 
 
+class Kept(View, frozen=True, kw_only=True):
+    """Bytes that are kept in the archives, where ``sha256`` names them."""
+
+    size: int
+    sha256: str
+
+
 class Function(View, frozen=True, kw_only=True):
     """A function and its settings. ``version`` is the one that serves."""
 
@@ -238,7 +245,7 @@ class Daemons(View, frozen=True, kw_only=True):
 
 
 class Components(View, frozen=True, kw_only=True):
-    """Each component: ``running`` or ``not running``."""
+    """Each component, the store among them: ``running`` or ``not running``."""
 
     components: dict[str, str]
 

@@ -10,6 +10,7 @@ from typing import Any
 from gunicorn import util
 from gunicorn.http import errors as http_errors
 from gunicorn.workers.gthread import ThreadWorker
+from oslo_context.context import RequestContext
 
 from pratai_api.errors import failure, reason_of
 
@@ -28,6 +29,7 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
     def handle_error(self, req: object, client: Any, addr: Any, exc: Exception) -> None:
         """Answer what gunicorn could not read, or what broke outside of the application."""
         http_request_id = f"req-{uuid.uuid4()}"
+        RequestContext(request_id=http_request_id)  # of this thread's log lines from now on
         if isinstance(exc, http_errors.ParseException):
             code, message = _CODES.get(type(exc), 400), str(exc)
             LOG.info("http request %s is malformed: %s", http_request_id, exc)

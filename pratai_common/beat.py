@@ -14,13 +14,52 @@ from pratai_common.store.base import Store
 
 LOG = logging.getLogger(__name__)
 BEAT_SECONDS = 1.0
-ALIVE_MS = 4000
-"""An entry older than this is of a daemon that is not running."""
+ALIVE_MS = 4500
+"""An entry older than this is of a daemon that is not running. A beat a second, written up to two
+seconds late to a store whose lists lag by up to one, is younger; a death is seen within 5 s."""
+
+_FORGOTTEN_MS = 24 * 60 * 60 * 1000
+"""An entry that is a day old is of a daemon, or a machine, that was taken away."""
+
+_GAP_MS = 2500
+"""A process that could write no beat for so long takes it that nobody could."""
 
 
 def alive(daemon: Daemon, now: int) -> bool:
     """Say whether a daemon has given a sign of life lately."""
     return now - daemon.seen_at < ALIVE_MS
+
+
+class Witness:
+    """What a process learns of the store from its own beats. While nobody's can be written, those
+    that are missing say nothing, nor do they before everybody had time to write again.
+    """
+
+    def __init__(self) -> None:
+        self._written_at: int | None = None
+        self._outage: tuple[int, int] | None = None
+
+    def written(self, now: int) -> None:
+        """Note that a beat is in the store."""
+        if self._written_at is not None and now - self._written_at > _GAP_MS:
+            self._outage = (self._settled(self._written_at), now)
+        self._written_at = now
+
+    def store_runs(self, now: int) -> bool:
+        """Say whether the store has taken a beat lately."""
+        return self._written_at is not None and now - self._written_at < ALIVE_MS
+
+    def judged_at(self, now: int) -> int:
+        """Return as of when others are ``alive`` or not: now, or when an outage began."""
+        if self._written_at is None:
+            return now
+        return self._settled(self._written_at if now - self._written_at > _GAP_MS else now)
+
+    def _settled(self, then: int) -> int:
+        """Return when the outage began that had hardly ended then, or ``then`` without one."""
+        if self._outage is not None and then - self._outage[1] < ALIVE_MS:
+            return self._outage[0]
+        return then
 
 
 class Beat:
@@ -39,6 +78,7 @@ class Beat:
         self.daemon_id = f"{socket.gethostname()}-{os.getpid()}"
         self._address = address
         self._clock = clock
+        self.witness = Witness()
         self._dropped = dropped
         self._started_at = clock()
         self._ended = threading.Event()
@@ -78,14 +118,19 @@ class Beat:
             )
         except StoreUnavailableError as error:
             LOG.warning("no sign of life could be written: %s", error)
+        else:
+            self.witness.written(self._clock())
 
     def _forget_dead(self) -> None:
-        """Remove what killed daemons of this kind on this host have left behind."""
+        """Remove what killed daemons of this kind on this host have left behind, and what is of
+        daemons that do not return.
+        """
         host = f"{socket.gethostname()}-"
         try:
             for daemon in self._store.list_daemons():
                 mine = daemon.daemon_type == self._type and daemon.daemon_id.startswith(host)
-                if mine and not alive(daemon, self._clock()):
+                age = self._clock() - daemon.seen_at
+                if age > _FORGOTTEN_MS or (mine and age >= ALIVE_MS):
                     self._store.remove_daemon(self._type, daemon.daemon_id)
         except StoreUnavailableError as error:
             LOG.warning("old entries of daemons were not removed: %s", error)

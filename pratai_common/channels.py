@@ -11,10 +11,12 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import zmq
 
 from pratai_common import limits
+from pratai_common.log_context import logged
 from pratai_common.messages import Message, encode
 
 Context = zmq.Context[zmq.Socket[bytes]]
@@ -44,14 +46,16 @@ class Outlets:
         """Queue a message; ``False`` where the queue is full or nobody ever connected."""
         frame = encode(message)
         if len(frame) > limits.MAX_MESSAGE_BYTES:
-            LOG.error("a message of %d bytes to %s was not sent", len(frame), address)
+            with _logged(message):
+                LOG.error("a message of %d bytes to %s was not sent", len(frame), address)
             return False
         try:
             self._socket(address).send(frame, zmq.DONTWAIT)
         except zmq.Again:
             return False
         except zmq.ZMQError as error:
-            LOG.error("cannot send to %r: %s", address, error)
+            with _logged(message):
+                LOG.error("cannot send to %r: %s", address, error)
             return False
         return True
 
@@ -90,6 +94,12 @@ class Outlets:
             self._local.outlets = OrderedDict()
         outlets: OrderedDict[str, _Outlet] = self._local.outlets
         return outlets
+
+
+def _logged(message: Message) -> AbstractContextManager[None]:
+    """Have a line on a message carry the id of the request that it speaks of, if of one."""
+    request_id = getattr(message, "request_id", None)
+    return logged(request_id) if request_id else nullcontext()
 
 
 def _close_idle(outlets: OrderedDict[str, _Outlet], now: float) -> None:

@@ -4,12 +4,15 @@
 passed to whoever needs it; there is no global one.
 """
 
+import logging
 import os
 import socket
 from pathlib import Path
 
-from oslo_config import cfg
+from oslo_config import cfg, types
 from oslo_log import log
+
+from pratai_common.log_context import REQUEST_FORMAT, one_line
 
 DEFAULT_OPTS = [
     cfg.StrOpt(
@@ -51,6 +54,81 @@ API_OPTS = [
         "reply_bind",
         default="tcp://127.0.0.1:0",
         help="Where an API process takes the answers that its callers wait for; port 0: any.",
+    ),
+    cfg.StrOpt(
+        "auth_strategy",
+        default="noauth",
+        help="How callers are known: noauth (everybody is one user, who may do everything), or "
+        "keystone (see [keystone_authtoken]).",
+    ),
+    cfg.BoolOpt(
+        "trust_proxy_ids",
+        default=False,
+        help="Take it from headers which call this is and whether it is tried again. Only where "
+        "nothing but Pratai's nginx reaches this port: it sets them anew on each request.",
+    ),
+    cfg.BoolOpt(
+        "access_log", default=True, help="Whether the API's log has a line for each HTTP request."
+    ),
+]
+NGINX_OPTS: list[cfg.Opt] = [
+    cfg.StrOpt(
+        "listen",
+        default="127.0.0.1:9096",
+        regex=r"^[A-Za-z0-9.:\[\]-]+:[0-9]+$",
+        help="Address and port that nginx listens on.",
+    ),
+    cfg.StrOpt("certificate", help="TLS certificate with its chain, PEM; without one, plain HTTP."),
+    cfg.StrOpt("certificate_key", help="Its key, PEM."),
+    cfg.ListOpt(
+        "apis",
+        item_type=types.String(regex=r"^[A-Za-z0-9.:\[\]-]+:[0-9]+$"),
+        default=["127.0.0.1:9097", "127.0.0.1:9098", "127.0.0.1:9099"],
+        help="Addresses and ports of the API processes behind nginx.",
+    ),
+    cfg.ListOpt(
+        "node_networks",
+        default=["127.0.0.0/8"],
+        help="Networks of the nodes: /v1/node answers there and nowhere else.",
+    ),
+    cfg.StrOpt(
+        "site_path",
+        default="/etc/nginx/conf.d/pratai.conf",
+        help="Where nginx reads what pratai-nginx-conf prints. A rolling restart marks in it "
+        "which API process is down.",
+    ),
+    cfg.StrOpt(
+        "access_log",
+        default="/var/log/nginx/pratai.log",
+        help="Where nginx writes a line for each request, without tokens of endpoints.",
+    ),
+    cfg.StrOpt(
+        "command",
+        default="nginx",
+        help="How nginx is run, with the arguments that name its configuration; -t and "
+        "-s reload are added.",
+    ),
+    cfg.IntOpt(
+        "drain_seconds",
+        default=960,
+        min=0,
+        help="How long a rolling restart waits for what an API process still answers: a log is "
+        "followed for as long as a run may take.",
+    ),
+]
+LAUNCHER_OPTS: list[cfg.Opt] = [
+    cfg.ListOpt(
+        "programs",
+        default=[
+            "pratai-collector",
+            "pratai-scheduler",
+            "pratai-driver",
+            "pratai-api",
+            "pratai-agent",
+        ],
+        help="What the launcher runs, in this order, and stops last first. Of a program that "
+        "runs several times each instance has a name, as pratai-api@1, and reads "
+        "pratai-api@1.conf, beside the last configuration file, after all others.",
     ),
 ]
 SOCKET_OPTS: list[cfg.Opt] = [
@@ -157,18 +235,100 @@ BUILD_OPTS = [
     cfg.IntOpt("seed_seconds", default=10, min=1, help="How long a registry may take to give it."),
 ]
 STORE_OPTS: list[cfg.Opt] = [
-    cfg.StrOpt("driver", default="sqlite", help="Store: sqlite."),
+    cfg.StrOpt(
+        "driver",
+        default="sqlite",
+        help="Store: sqlite (one machine, one file), or elasticsearch (a cluster).",
+    ),
     cfg.StrOpt("sqlite_path", help="The database file; default: store.sqlite in state_path."),
+    cfg.IntOpt(
+        "retention_days",
+        default=30,
+        min=7,
+        help="A request is deleted, with its bodies and logs, when it ended so many days ago. For "
+        "as long the same cause (an Idempotency-Key, a message's id) makes no second request.",
+    ),
+    cfg.ListOpt(
+        "hosts",
+        default=["http://127.0.0.1:9200"],
+        item_type=types.URI(schemes=["http", "https"]),
+        help="Elasticsearch's nodes, each with its port. Where one cannot be reached, the next is "
+        "asked.",
+    ),
+    cfg.StrOpt(
+        "index_prefix",
+        default="pratai",
+        regex="^[a-z][a-z0-9_]{0,30}$",
+        help="What the names of this installation's indices, aliases and templates begin with.",
+    ),
+    cfg.IntOpt("shards", default=1, min=1, help="Shards of an index that is made from now on."),
+    cfg.IntOpt(
+        "replicas",
+        min=0,
+        help="Further copies of each shard, on other nodes; default: 1 where several hosts are "
+        "named, 0 for one. pratai-db-init brings indices that exist to it.",
+    ),
+    cfg.IntOpt(
+        "refresh_ms",
+        default=1000,
+        min=50,
+        max=1000,
+        help="Lists lag so far behind what is written, milliseconds. Shorter costs the cluster "
+        "more.",
+    ),
+    cfg.FloatOpt(
+        "timeout_seconds",
+        default=10.0,
+        min=1.0,
+        help="How long Elasticsearch may take to answer before it counts as unavailable.",
+    ),
+    cfg.StrOpt("ca_bundle", help="CA bundle that https hosts are verified by; default: certifi's."),
+    cfg.StrOpt("username", help="User of Elasticsearch, with password."),
+    cfg.StrOpt("password", secret=True, help="The user's password."),
+    cfg.StrOpt(
+        "api_key",
+        secret=True,
+        help="API key (encoded, as Elasticsearch shows it) in place of a user.",
+    ),
+]
+ARCHIVES_OPTS: list[cfg.Opt] = [
+    cfg.StrOpt(
+        "driver", default="filesystem", help="Archives: filesystem, or swift (see [swift])."
+    ),
+    cfg.StrOpt(
+        "node_url",
+        help="Where nodes reach the API, nginx's address where that stands before it; default: the "
+        "API's host and port. Schedulers, APIs and nodes need the same one.",
+    ),
+    cfg.IntOpt(
+        "url_seconds",
+        default=3600,
+        min=60,
+        help="How long the addresses in a job are valid. Longer than the image of a function may "
+        "take on its node, what it waits for there included.",
+    ),
+    cfg.StrOpt(
+        "container", default="pratai", help="The container in Swift, made by pratai-db-init."
+    ),
+    cfg.FloatOpt(
+        "timeout",
+        default=30.0,
+        min=0.1,
+        help="How long Swift, or the API that a node asks, may be silent, seconds.",
+    ),
 ]
 
 _GROUPS: dict[str | None, list[cfg.Opt]] = {
     None: DEFAULT_OPTS,
     "api": API_OPTS,
+    "nginx": NGINX_OPTS,
+    "launcher": LAUNCHER_OPTS,
     "sockets": SOCKET_OPTS,
     "scheduler": SCHEDULER_OPTS,
     "driver": DRIVER_OPTS,
     "build": BUILD_OPTS,
     "store": STORE_OPTS,
+    "archives": ARCHIVES_OPTS,
 }
 
 
@@ -194,8 +354,12 @@ def load(
     if conf.log_dir and not conf.log_file:
         Path(conf.log_dir).mkdir(parents=True, exist_ok=True)
         conf.set_default("log_file", f"{program}.log")
-    log.set_defaults(default_log_levels=["urllib3=WARNING", "docker=WARNING"])
+    quiet = ("urllib3", "docker", "elastic_transport", "swiftclient")
+    log.set_defaults(default_log_levels=[f"{library}=WARNING" for library in quiet])
+    conf.set_default("instance_uuid_format", REQUEST_FORMAT)
     log.setup(conf, program)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(one_line)
     os.umask(0o027)
     return conf
 

@@ -16,10 +16,14 @@ from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Generic, Protocol, TypeVar
 
+from oslo_config import cfg
+
+from pratai_common import conf as configuration
 from pratai_common.channels import Inlet
 from pratai_common.errors import DecodeError, StoreUnavailableError
 from pratai_common.messages import MessageDecoder
 from pratai_common.records import Daemon
+from pratai_common.tokens import TokenKey, load_key
 
 LOG = logging.getLogger(__name__)
 BATCH = 512
@@ -122,6 +126,14 @@ def _store_may_be_away() -> Iterator[None]:
         yield
     except StoreUnavailableError as error:
         LOG.warning("the store is unavailable: %s", error)
+
+
+def installation_key(conf: cfg.ConfigOpts) -> TokenKey:
+    """Read the installation's key; raises SystemExit with the reason where there is none."""
+    try:
+        return load_key(configuration.token_key_path(conf))
+    except OSError as error:
+        raise SystemExit(f"no key of job tokens ({error}): run pratai-db-init") from error
 
 
 def product_version() -> str:

@@ -34,7 +34,7 @@ class StoreUnavailableError(PrataiError):
 
 
 class ArchivesUnavailableError(StoreUnavailableError):
-    """The archives did not take the bytes; nothing is known to be kept."""
+    """The archives did not take or give the bytes; nothing is known to be kept."""
 
 
 class NameTakenError(PrataiError):
@@ -55,6 +55,10 @@ class DecodeError(PrataiError):
 
 class EngineError(PrataiError):
     """The container engine failed: not the user's fault, so the attempt is repeated elsewhere."""
+
+
+class TransferError(PrataiError):
+    """A node could not fetch what a job needs: not the user's fault, so the attempt is repeated."""
 
 
 class BuildError(PrataiError):

@@ -23,7 +23,14 @@ MAX_MESSAGE_BYTES = 1 * MIB
 QUEUE_MESSAGES = 256
 """High-water mark of every socket: with REFERENCE_BODY_BYTES it bounds a queue to about 64 MiB."""
 
+MAX_REQUEST_LINE_BYTES = 8190
+"""Of the line with an HTTP request's path and query, and of each header; the most that gunicorn
+allows."""
+
 MAX_ZIP_BYTES = 50 * MIB
+MAX_FORM_BYTES = MAX_ZIP_BYTES + 1 * MIB
+"""Of an upload: the zip, its metadata, and what holds them apart."""
+
 MAX_UNPACKED_BYTES = 250 * MIB
 MAX_ZIP_ENTRIES = 10_000
 MAX_MODULE_BYTES = 1 * MIB
@@ -41,6 +48,12 @@ MAX_TIMEOUT_SECONDS = 900
 DEFAULT_WAIT_SECONDS = 60
 MAX_WAIT_SECONDS = 60
 """How long a caller waits for a synchronous answer; nginx and gunicorn wait longer."""
+
+MAX_FOLLOW_SECONDS = 3600
+"""How long a log is followed, whether anything is printed or not."""
+
+API_KEEPALIVE_SECONDS = 75
+"""How long an API process keeps an idle connection; nginx gives its own up sooner."""
 
 MAX_RETRIES = 10
 FIRST_RETRY_MS = 1000

@@ -14,7 +14,7 @@ from msgspec import Meta
 from pratai_common.errors import DecodeError
 from pratai_common.records import Body, Request
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 _VERSION_BYTE = bytes([PROTOCOL_VERSION])
 _encoder = msgspec.msgpack.Encoder()
 
@@ -142,17 +142,20 @@ class Done(Message, frozen=True, kw_only=True):
 
 
 class Package(msgspec.Struct, frozen=True, kw_only=True):
-    """Which code an image is made from."""
+    """Which code an image is made from; ``archive_url`` is where a node gets it, for a time."""
 
     project_id: str
     function_id: str
     version: int
     runtime: str
     archive_sha256: str
+    archive_url: str
 
 
 class Job(AttemptMessage, frozen=True, kw_only=True):
-    """Run this request. ``timeout`` is in seconds, ``memory`` in MB."""
+    """Run this request. ``timeout`` is in seconds, ``memory`` in MB; ``input_url`` is where the
+    input is where the message does not hold it.
+    """
 
     instance: str
     package: Package
@@ -167,6 +170,7 @@ class Job(AttemptMessage, frozen=True, kw_only=True):
     event: dict[str, Any] | None = None
     created_at: int
     input: Body
+    input_url: str | None = None
     ticket: Ticket | None = None
 
 
@@ -228,7 +232,8 @@ class Answer(Message, frozen=True, kw_only=True):
 
 
 SchedulerMessage = Submitted | Cancel | FunctionChanged | Hello | Heartbeat | Bye | Ended | Done
-CollectorMessage = Result | LogPiece
+AttemptNews = Result | LogPiece
+CollectorMessage = AttemptNews | Heartbeat | Bye
 NodeMessage = Job | Build | Cancel | Drain | Stored
 
 M = TypeVar("M")

@@ -4,6 +4,7 @@ Records are replaced, never changed in place (``msgspec.structs.replace``), so t
 be a pure function from an old record to a new one (see ``store/base.py``).
 """
 
+import hashlib
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -165,6 +166,11 @@ class Body(Record, frozen=True, kw_only=True):
     sha256: str
     size: int
     content: bytes | None = None
+
+    @classmethod
+    def inline(cls, content: bytes) -> "Body":
+        """Return the body that carries these bytes itself."""
+        return cls(sha256=hashlib.sha256(content).hexdigest(), size=len(content), content=content)
 
 
 class LogChunk(Record, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from pratai_common import limits
 from pratai_common.archives import Archives
 from pratai_common.clock import Clock
+from pratai_common.log_context import logged
 from pratai_common.messages import Message, Submitted
 from pratai_common.records import Body, Function, Request, Status, Version
 from pratai_common.store.base import Created, NewRequest, Store
@@ -64,7 +65,8 @@ class Submitter:
         Raises StoreUnavailableError; then nothing was promised.
         """
         request, body = self._request(event)
-        return self._submit([NewRequest(request, body)])[0]
+        with logged(request.request_id):
+            return self._submit([NewRequest(request, body)])[0]
 
     def call(self, event: Event, wait_ms: int) -> Submitted | None:
         """Submit a run that is in no store, for a caller who waits so long at most.
@@ -74,7 +76,8 @@ class Submitter:
         request, body = self._request(event)
         request = replace(request, retries=0, expires_at=request.created_at + wait_ms)
         call = Submitted(request=request, input=body, recorded=False)
-        return call if self._send(call) else None
+        with logged(request.request_id):
+            return call if self._send(call) else None
 
     def record_call(self, call: Submitted) -> Created:
         """Record a call whose caller waits no longer: from now on it is an asynchronous request.
@@ -87,7 +90,8 @@ class Submitter:
             reply_to=None,
             expires_at=call.request.created_at + limits.ASYNC_LIFETIME_MS,
         )
-        return self._store.create_requests([NewRequest(request, call.input)])[0]
+        with logged(request.request_id):
+            return self._store.create_requests([NewRequest(request, call.input)])[0]
 
     def build(self, version: Version, user_id: str) -> Created:
         """Submit the build of a version."""
@@ -104,7 +108,8 @@ class Submitter:
             expires_at=now + limits.ASYNC_LIFETIME_MS,
             next_run_at=now,
         )
-        return self._submit([NewRequest(request, None)])[0]
+        with logged(request.request_id):
+            return self._submit([NewRequest(request, None)])[0]
 
     def _request(self, event: Event) -> tuple[Request, Body]:
         """Return the request that an event asks for, and its input, which is kept by then."""

@@ -1,6 +1,8 @@
-"""Job tokens: who was given an attempt proves it, and nobody can speak for another's.
+"""The installation's key, and job tokens: who was given an attempt proves it, and nobody can speak
+for another's.
 
-The scheduler mints, the collector verifies, nodes only carry: they do not have the key.
+The scheduler mints, collector and API verify, nodes only carry: they do not have the key. Whatever
+else is to be signed has a key of its own, derived from this one.
 """
 
 import hashlib
@@ -18,10 +20,14 @@ _KEY_BYTES = 32
 
 
 class TokenKey:
-    """The installation's key for job tokens."""
+    """The installation's key."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+
+    def derive(self, purpose: str) -> bytes:
+        """Return the key for another purpose: it says nothing of this one, nor of a third."""
+        return hmac.digest(self._key, b"derive" + purpose.encode(), hashlib.sha256)
 
     def mint(self, request_id: str, attempt: int, node: str, epoch: int, project_id: str) -> bytes:
         """Return the token of one attempt: a truncated HMAC-SHA256 of what it may speak for."""

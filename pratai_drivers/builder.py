@@ -15,15 +15,17 @@ from tempfile import mkdtemp
 
 from oslo_config import cfg
 
-from pratai_common.archives import Archives
+from pratai_common import limits
 from pratai_common.errors import ArchiveMissingError, BuildError, PackageError
 from pratai_common.messages import Package
 from pratai_common.package import PackageFile, files
 from pratai_drivers.dependencies import layer_key
 from pratai_drivers.engines.base import BuildSpec, Engine, GivenUp, Print, wanted
 from pratai_drivers.folders import builds_path
+from pratai_drivers.transfers import Transfers
 
 _LOOK_SECONDS = 0.5
+_Content = tuple[str, str, str]
 
 
 @dataclass
@@ -38,28 +40,33 @@ class Builder:
     """Finds or makes images on this node. May be called from many threads."""
 
     def __init__(
-        self, engine: Engine, archives: Archives, conf: cfg.ConfigOpts, runtimes: Mapping[str, str]
+        self,
+        engine: Engine,
+        transfers: Transfers,
+        conf: cfg.ConfigOpts,
+        runtimes: Mapping[str, str],
     ) -> None:
         self._engine = engine
-        self._archives = archives
+        self._transfers = transfers
         self._conf = conf
         self._runtimes = runtimes
-        self._images: dict[Package, str] = {}
+        self._images: dict[_Content, str] = {}
         self._making: dict[str, _Making] = {}
         self._making_lock = threading.Lock()
 
     def known_image(self, package: Package) -> str | None:
         """Return a package's image if it has been on this node since the node started."""
-        image = self._images.get(package)
+        image = self._images.get(_content(package))
         return image if image is not None and self._engine.has_image(image) else None
 
     def image(self, package: Package, say: Print, given_up: GivenUp = wanted) -> str:
-        """Return a package's image, made if need be; raises BuildError for its author.
+        """Return a package's image, made if need be; raises BuildError for its author, and
+        TransferError where its zip cannot be fetched now.
 
         ``say`` gets the build's log as it comes. With ``given_up`` it ends soon, by BuildError.
         """
         runtime = self._runtime(package.runtime, say, given_up)
-        content = self._unpack(package)
+        content = self._unpack(package, given_up)
         base = self._dependencies(package, runtime, content, say, given_up)
         image = self._name("function", base, package.archive_sha256)
         with self._one_at_a_time(image, given_up):
@@ -68,7 +75,7 @@ class Builder:
             else:
                 say(f"adding {len(content)} files\n".encode())
                 self._engine.add_files(base, image, content.values())
-        self._images[package] = image
+        self._images[_content(package)] = image
         return image
 
     def _runtime(self, name: str, say: Print, given_up: GivenUp) -> str:
@@ -81,9 +88,11 @@ class Builder:
                 self._runtimes = self._engine.prepare(say)
             return self._runtimes[name]
 
-    def _unpack(self, package: Package) -> dict[str, PackageFile]:
+    def _unpack(self, package: Package, given_up: GivenUp) -> dict[str, PackageFile]:
         try:
-            zipped = self._archives.get(package.archive_sha256)
+            zipped = self._transfers.fetch(
+                package.archive_url, package.archive_sha256, limits.MAX_ZIP_BYTES, given_up
+            )
             return {file.path: file for file in files(zipped)}
         except ArchiveMissingError as error:
             raise BuildError("the uploaded zip is no longer stored") from error
@@ -213,6 +222,11 @@ def _locked(lock: threading.Lock, given_up: GivenUp) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _content(package: Package) -> _Content:
+    """Return what a package's image is made from: its project, runtime and zip."""
+    return package.project_id, package.runtime, package.archive_sha256
 
 
 def _url(value: str | None) -> str | None:

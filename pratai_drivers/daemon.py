@@ -12,12 +12,12 @@ from oslo_config import cfg
 from stevedore import driver
 
 from pratai_common import conf as configuration
-from pratai_common.archives import open_archives
 from pratai_common.channels import Context, Inlet, Outlets
 from pratai_common.clock import now_ms
 from pratai_common.daemon import Loop, Stop, fail, own_ip, product_version
 from pratai_common.errors import EngineError
 from pratai_common.messages import MessageDecoder, NodeMessage, NodeState
+from pratai_common.node_urls import node_url
 from pratai_drivers.builder import Builder
 from pratai_drivers.engines.base import Engine
 from pratai_drivers.executor import Executor
@@ -26,7 +26,9 @@ from pratai_drivers.health import Health
 from pratai_drivers.leftovers import NodeLock, Sweeper
 from pratai_drivers.node import Node
 from pratai_drivers.outbox import Outbox
+from pratai_drivers.results import Results
 from pratai_drivers.spool import Spool
+from pratai_drivers.transfers import Transfers
 
 _LOCK_SECONDS = 10.0
 """How long a node waits for its lock: another may hold it while it removes what this one left."""
@@ -63,18 +65,21 @@ def serve(conf: cfg.ConfigOpts, engine: Engine, runtimes: dict[str, str], stop: 
     outlets = Outlets(context)
     inlet = Inlet(context, conf.driver.bind)
     outbox = Outbox(conf.sockets.scheduler, conf.sockets.collector, inlet.wake)
-    archives = open_archives(conf)
-    builder = Builder(engine, archives, conf, runtimes)
+    # One for each slot, for the thread that brings results, and for the health check.
+    transfers = Transfers(conf.archives.timeout, connections=conf.driver.slots + 2)
+    builder = Builder(engine, transfers, conf, runtimes)
     spool = Spool(node_path(conf) / "spool", _monotonic_ms())
-    health = Health([engine.check, spool.check])
+    results = Results(spool, transfers, node_url(conf), outbox.to_collector)
+    health = Health([engine.check, spool.check, transfers.check])
     executor = Executor(
-        engine, builder, archives, conf, outbox.to_collector, health.suspect, now_ms
+        engine, builder, transfers, conf, outbox.to_collector, health.suspect, now_ms
     )
     node = Node(
         _identity(conf, inlet.address, runtimes),
         executor,
         spool,
         outbox,
+        results,
         health,
         _monotonic_ms,
         lambda: loop.dropped,

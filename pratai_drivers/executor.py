@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from oslo_config import cfg
 
 from pratai_common import limits
-from pratai_common.archives import Archives
 from pratai_common.clock import Clock
 from pratai_common.errors import (
     ArchiveMissingError,
@@ -20,8 +19,11 @@ from pratai_common.errors import (
     EngineError,
     PrataiError,
     Reason,
+    TransferError,
 )
+from pratai_common.log_context import carried
 from pratai_common.messages import AttemptMessage, Build, Job, LogPiece, Result
+from pratai_common.records import Body
 from pratai_drivers.builder import Builder
 from pratai_drivers.engines.base import Container, Engine, RunSpec
 from pratai_drivers.folders import runs_path
@@ -29,6 +31,7 @@ from pratai_drivers.interruption import Interruption
 from pratai_drivers.link import Link
 from pratai_drivers.logs import LogCutter
 from pratai_drivers.session import Ending, Session
+from pratai_drivers.transfers import Transfers
 
 LOG = logging.getLogger(__name__)
 Deliver = Callable[[Result], None]
@@ -40,14 +43,14 @@ class Executor:
 
     ``emit`` gets the pieces of an attempt's log. ``deliver`` gets the result as soon as it is
     known; what is cleaned up after it keeps nobody waiting but this node. ``suspect`` is called
-    before the result where the engine failed.
+    before the result where the engine, or a transfer, failed.
     """
 
     def __init__(
         self,
         engine: Engine,
         builder: Builder,
-        archives: Archives,
+        transfers: Transfers,
         conf: cfg.ConfigOpts,
         emit: Emit,
         suspect: Callable[[], None],
@@ -55,7 +58,7 @@ class Executor:
     ) -> None:
         self._engine = engine
         self._builder = builder
-        self._archives = archives
+        self._transfers = transfers
         self._conf = conf
         self._emit = emit
         self._suspect = suspect
@@ -79,7 +82,7 @@ class Executor:
         logs = self._logs(job)
         started_at = self._clock()
         try:
-            payload = self._archives.read(job.input)
+            payload = self._payload(job, interruption)
             image = self._image(job, interruption)
             started_at = self._clock()
             with self._link(job) as link, self._container(job, image, link) as container:
@@ -100,6 +103,20 @@ class Executor:
             reason, message = self._explain(job, error, interruption)
             logs.flush()
             deliver(self._result(job, started_at, logs.chunks, reason, message))
+
+    def _payload(self, job: Job, interruption: Interruption) -> bytes:
+        """Return what came in; raises ArchiveMissingError and TransferError."""
+        body = job.input
+        if body.content is not None:
+            return body.content
+        if job.input_url is None:
+            raise TransferError("the job says neither what came in nor where it is")
+        return self._transfers.fetch(
+            job.input_url,
+            body.sha256,
+            limits.MAX_BODY_BYTES,
+            lambda: interruption.reason is not None,
+        )
 
     def _image(self, job: Job, interruption: Interruption) -> str:
         """Return the job's image; raises EngineError for a job that is not wanted any more."""
@@ -122,7 +139,7 @@ class Executor:
             return Reason.INPUT_MISSING, "what came in is no longer stored"
         if isinstance(error, BuildError):
             return Reason.IMAGE_BUILD, str(error)
-        LOG.error("request %s: the engine failed", job.request_id, exc_info=error)
+        LOG.error("the node failed", exc_info=error)
         self._suspect()
         return Reason.NODE_LOST, str(error)
 
@@ -163,9 +180,7 @@ class Executor:
     def _ended(
         self, job: Job, started_at: int, chunks: int, ending: Ending, peak_memory: int | None
     ) -> Result:
-        output = None
-        if ending.output is not None:
-            output = self._archives.keep(ending.output, limits.REFERENCE_BODY_BYTES)
+        output = None if ending.output is None else Body.inline(ending.output)
         return replace(
             self._result(job, started_at, chunks, ending.reason, ending.message),
             output=output,
@@ -207,7 +222,7 @@ class _Writer:
         self._logs = logs
         self._lock = threading.Lock()
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._serve, name="build-log", daemon=True)
+        self._thread = threading.Thread(target=carried(self._serve), name="build-log", daemon=True)
 
     def __call__(self, output: bytes) -> None:
         with self._lock:

@@ -1,4 +1,5 @@
-"""Whether the node can work: its engine answers, its disk takes results. If not, it takes no jobs.
+"""Whether the node can work: its engine answers, its disk takes results, archives can be fetched.
+If not, it takes no jobs.
 
 Without this such a node would fail one job after the other, always with room for the next, and use
 up in a second what attempts a request has.
@@ -8,15 +9,15 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 
-from pratai_common.errors import EngineError
+from pratai_common.errors import EngineError, TransferError
 
 LOG = logging.getLogger(__name__)
 _PAUSE_SECONDS = 1.0
 
 
 class Health:
-    """``checks`` raise EngineError or OSError where something is amiss; ``on_change`` is called
-    each time that ``sound`` is another. May be used from many threads.
+    """``checks`` raise EngineError, TransferError or OSError where something is amiss;
+    ``on_change`` is called each time that ``sound`` is another. May be used from many threads.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Health:
         try:
             for check in self._checks:
                 check()
-        except (EngineError, OSError) as error:
+        except (EngineError, TransferError, OSError) as error:
             LOG.warning("the node takes no jobs for now: %s", error)
             return False
         return True

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from pratai_common.clock import Clock
 from pratai_common.errors import Reason
+from pratai_common.log_context import logged
 from pratai_common.messages import (
     Build,
     Bye,
@@ -33,6 +34,7 @@ from pratai_drivers.executor import Executor
 from pratai_drivers.health import Health
 from pratai_drivers.interruption import Interruption
 from pratai_drivers.outbox import Outbox
+from pratai_drivers.results import Results
 from pratai_drivers.spool import Spool
 
 LOG = logging.getLogger(__name__)
@@ -56,6 +58,7 @@ class Node:
         executor: Executor,
         spool: Spool,
         outbox: Outbox,
+        results: Results,
         health: Health,
         clock: Clock,
         dropped: Callable[[], int],
@@ -64,6 +67,7 @@ class Node:
         self._executor = executor
         self._spool = spool
         self._outbox = outbox
+        self._results = results
         self._health = health
         self._clock = clock
         self._dropped = dropped
@@ -81,6 +85,7 @@ class Node:
     def start(self) -> None:
         """Say hello, and let the slots take jobs."""
         self._health.on_change = self.beat
+        self._results.start()
         for slot in self._slots:
             slot.start()
         self._outbox.to_scheduler(Hello(state=self._state()))
@@ -93,12 +98,14 @@ class Node:
     def tick(self) -> None:
         """Give a sign of life, and send again what was not acknowledged."""
         self.beat()
-        for result in self._spool.due(self._clock()):
-            self._outbox.to_collector(result)
+        for key in self._spool.due(self._clock()):
+            self._results.send_again(key)
 
     def beat(self) -> None:
-        """Tell the scheduler how it is."""
-        self._outbox.to_scheduler(Heartbeat(state=self._state()))
+        """Tell the scheduler how it is, and a collector, should there be no scheduler."""
+        heartbeat = Heartbeat(state=self._state())
+        self._outbox.to_scheduler(heartbeat)
+        self._outbox.to_collector(heartbeat)
 
     def drain(self) -> None:
         """Take no more jobs, and tell the scheduler."""
@@ -122,7 +129,10 @@ class Node:
         """End the slots and say goodbye."""
         for _ in self._slots:
             self._queue.put(None)
-        self._outbox.to_scheduler(Bye(node=self._identity.node, instance=self._identity.instance))
+        self._results.stop()
+        bye = Bye(node=self._identity.node, instance=self._identity.instance)
+        self._outbox.to_scheduler(bye)
+        self._outbox.to_collector(bye)
 
     # Messages
 
@@ -135,7 +145,11 @@ class Node:
     def _(self, message: Job | Build) -> None:
         key = (message.request_id, message.attempt)
         if message.instance != self._identity.instance or message.epoch < self._epoch:
-            LOG.warning("refused %s: meant for a former node, or from a former scheduler", key)
+            with logged(message.request_id):
+                LOG.warning(
+                    "refused attempt %d: meant for a former node, or from a former scheduler",
+                    message.attempt,
+                )
             return
         self._epoch = message.epoch
         with self._idle:
@@ -170,17 +184,19 @@ class Node:
 
     def _work(self) -> None:
         while (taken := self._queue.get()) is not None:
-            try:
-                self._do(taken)
-            except Exception:
-                # The scheduler hears nothing more of the job, and repeats it.
-                LOG.exception("request %s: a fault of the node", taken.job.request_id)
-                self._health.suspect()
-            finally:
-                self._forget(taken)
+            with logged(taken.job.request_id):
+                try:
+                    self._do(taken)
+                except Exception:
+                    # The scheduler hears nothing more of the job, and repeats it.
+                    LOG.exception("a fault of the node")
+                    self._health.suspect()
+                finally:
+                    self._forget(taken)
 
     def _do(self, taken: _Taken) -> None:
         job = taken.job
+        LOG.debug("attempt %d begins", job.attempt)
         if isinstance(job, Build):
             self._executor.build(job, self._deliver, taken.interruption)
         else:
@@ -188,6 +204,7 @@ class Node:
 
     def _deliver(self, result: Result) -> None:
         self._spool.add(result, self._clock())
+        LOG.info("attempt %d: %s", result.attempt, result.reason or "success")
         self._outbox.to_scheduler(
             Ended(
                 node=self._identity.node,
@@ -196,7 +213,7 @@ class Node:
                 attempt=result.attempt,
             )
         )
-        self._outbox.to_collector(result)
+        self._results.send(result)
 
     def _forget(self, taken: _Taken) -> None:
         job = taken.job

@@ -7,7 +7,6 @@ often. May be used from many threads.
 
 import logging
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 from pratai_common import limits
 from pratai_common.errors import DecodeError
 from pratai_common.files import sync_folder, write_durably
+from pratai_common.log_context import logged
 from pratai_common.messages import MessageDecoder, Result, encode
 
 LOG = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ class _Kept:
     path: Path
     send_at: int
     pause: int
+    large: bool
 
 
 class Spool:
@@ -54,38 +55,58 @@ class Spool:
         with self._lock:
             return tuple(self._kept)
 
+    def large(self, key: Key) -> bool:
+        """Say whether a result that is kept is more than a message holds."""
+        with self._lock:
+            return key in self._kept and self._kept[key].large
+
+    def get(self, key: Key) -> Result | None:
+        """Return a result that is kept, ``None`` where there is none.
+
+        One that cannot be read any more is not kept any longer: the run is repeated.
+        """
+        with self._lock:
+            kept = self._kept.get(key)
+        if kept is None:
+            return None
+        result = self._read(kept.path)
+        if result is None:
+            with self._lock:
+                self._kept.pop(key, None)
+        return result
+
+    def replace(self, result: Result) -> None:
+        """Keep a result as it is now; raises OSError. One that was let go is not kept again."""
+        with self._lock:
+            kept = self._kept.get((result.request_id, result.attempt))
+            if kept is not None:
+                write_durably(kept.path, encode(result))
+                kept.large = large(result)
+
     def add(self, result: Result, now: int) -> None:
         """Keep a result durably. The caller sends it for the first time."""
         path = self._folder / f"{result.request_id}.{result.attempt}.result"
         write_durably(path, encode(result))
         with self._lock:
             key = (result.request_id, result.attempt)
-            self._kept[key] = _Kept(path, now + FIRST_PAUSE_MS, FIRST_PAUSE_MS)
+            self._kept[key] = _Kept(path, now + FIRST_PAUSE_MS, FIRST_PAUSE_MS, large(result))
 
     def remove(self, request_id: str, attempt: int) -> None:
         """Forget a result: it is stored."""
         with self._lock:
             kept = self._kept.pop((request_id, attempt), None)
-        if kept is not None:
-            kept.path.unlink(missing_ok=True)
+            if kept is not None:
+                kept.path.unlink(missing_ok=True)
 
-    def due(self, now: int) -> Iterator[Result]:
-        """Yield results that it is time to send again; the rest of them has its turn soon after.
-
-        One that cannot be read any more is not kept any longer: the run is repeated.
-        """
+    def due(self, now: int) -> list[Key]:
+        """Return whose results it is time to send again; the rest has its turn soon after."""
         with self._lock:
             late = ((key, kept) for key, kept in self._kept.items() if kept.send_at <= now)
             due = list(islice(late, MOST_AT_ONCE))
-        for key, kept in due:
-            kept.pause = min(2 * kept.pause, LONGEST_PAUSE_MS)
-            kept.send_at = now + kept.pause
-            result = self._read(kept.path)
-            if result is not None:
-                yield result
-            else:
-                with self._lock:
-                    self._kept.pop(key, None)
+            for _, kept in due:
+                kept.pause = min(2 * kept.pause, LONGEST_PAUSE_MS)
+                kept.send_at = now + kept.pause
+        return [key for key, _ in due]
 
     def check(self) -> None:
         """Raise OSError where the disk takes no results."""
@@ -101,15 +122,21 @@ class Spool:
         result = self._read(path)
         if result is not None:
             key = (result.request_id, result.attempt)
-            self._kept[key] = _Kept(path, now, FIRST_PAUSE_MS)
+            self._kept[key] = _Kept(path, now, FIRST_PAUSE_MS, large(result))
 
     def _read(self, path: Path) -> Result | None:
-        try:
-            return self._decoder.decode([path.read_bytes()])
-        except OSError as error:
-            LOG.error("the result in %s cannot be read: %s", path, error)
-            return None
-        except DecodeError as error:
-            LOG.error("%s holds no result (%s): set aside", path, error)
-            path.rename(path.with_suffix(".damaged"))
-            return None
+        with logged(path.name.partition(".")[0]):
+            try:
+                return self._decoder.decode([path.read_bytes()])
+            except OSError as error:
+                LOG.error("the result in %s cannot be read: %s", path, error)
+            except DecodeError as error:
+                LOG.error("%s holds no result (%s): set aside", path, error)
+                path.rename(path.with_suffix(".damaged"))
+        return None
+
+
+def large(result: Result) -> bool:
+    """Say whether a result is more than a message holds."""
+    content = None if result.output is None else result.output.content
+    return content is not None and len(content) > limits.REFERENCE_BODY_BYTES

@@ -22,12 +22,19 @@ class Addresses:
         self._clock = clock
         self._read_at: int | None = None
         self._addresses: dict[_Name, str] = {}
+        self._seen_at: dict[str, int] = {}
         self._apis: frozenset[str] = frozenset()
         self._missing: set[_Name] = set()
 
     def node(self, name: str) -> str | None:
         """Return where a node takes messages."""
         return self._get(("driver", name))
+
+    def seen_at(self, node: str) -> int | None:
+        """Return when the list of daemons has a node seen last."""
+        if self._old():
+            self._read()
+        return self._seen_at.get(node)
 
     def api(self, daemon_id: str) -> str | None:
         """Return where an API process takes answers."""
@@ -65,6 +72,9 @@ class Addresses:
             (daemon.daemon_type, daemon.daemon_id): daemon.address
             for daemon in daemons
             if daemon.address is not None
+        }
+        self._seen_at = {
+            daemon.daemon_id: daemon.seen_at for daemon in daemons if daemon.daemon_type == "driver"
         }
         self._apis = frozenset(
             daemon.daemon_id

@@ -1,5 +1,6 @@
 """What is said about one attempt: the job for its node, or a verdict for the collector."""
 
+from collections.abc import Callable
 from typing import Any
 
 from pratai_common.clock import Clock
@@ -9,20 +10,28 @@ from pratai_common.records import Attempt, Body, Function, Request, Version
 from pratai_common.tokens import TokenKey
 from pratai_scheduler.nodes import Node
 
+Address = Callable[[str, int], str]
+"""Gives the address of an archive by its sha256, valid until a time in seconds since 1970."""
+
 
 class Assignments:
-    """Makes messages that carry a token for the attempt they speak of."""
+    """Makes messages that carry a token for the attempt they speak of.
 
-    def __init__(self, key: TokenKey, clock: Clock) -> None:
+    Archives are named in them by addresses that are valid for ``url_seconds``.
+    """
+
+    def __init__(self, key: TokenKey, clock: Clock, address: Address, url_seconds: int) -> None:
         self._key = key
         self._clock = clock
+        self._address = address
+        self._url_seconds = url_seconds
 
     def build(self, request: Request, version: Version, attempt: Attempt, node: Node) -> Message:
-        """Return the job of making a version's image."""
+        """Return the job of making a version's image; raises ArchivesUnavailableError."""
         return Build(
             **self._claim(request, attempt.number, attempt.node, attempt.epoch),
             instance=node.state.instance,
-            package=_package(version),
+            package=self._package(version),
         )
 
     def run(
@@ -35,11 +44,14 @@ class Assignments:
         body: Body,
         call: Submitted | None,
     ) -> Message:
-        """Return the job of running a request; ``call`` is all there is of one in no store."""
+        """Return the job of running a request; ``call`` is all there is of one in no store.
+
+        Raises ArchivesUnavailableError.
+        """
         return Job(
             **self._claim(request, attempt.number, attempt.node, attempt.epoch),
             instance=node.state.instance,
-            package=_package(version),
+            package=self._package(version),
             function_name=function.name,
             memory=function.memory,
             cpus=function.cpus,
@@ -51,6 +63,7 @@ class Assignments:
             event=request.event,
             created_at=request.created_at,
             input=body,
+            input_url=None if body.content is not None else self._url(body.sha256),
             ticket=None if call is None else self._key.ticket(call),
         )
 
@@ -90,12 +103,15 @@ class Assignments:
             "token": token,
         }
 
+    def _package(self, version: Version) -> Package:
+        return Package(
+            project_id=version.project_id,
+            function_id=version.function_id,
+            version=version.number,
+            runtime=version.runtime,
+            archive_sha256=version.archive_sha256,
+            archive_url=self._url(version.archive_sha256),
+        )
 
-def _package(version: Version) -> Package:
-    return Package(
-        project_id=version.project_id,
-        function_id=version.function_id,
-        version=version.number,
-        runtime=version.runtime,
-        archive_sha256=version.archive_sha256,
-    )
+    def _url(self, sha256: str) -> str:
+        return self._address(sha256, self._clock() // 1000 + self._url_seconds)

@@ -18,10 +18,10 @@ from pratai_common import limits
 from pratai_common.archives import Archives
 from pratai_common.clock import Clock
 from pratai_common.errors import ArchivesUnavailableError, DecodeError, Reason
+from pratai_common.log_context import logged
 from pratai_common.messages import (
     Answer,
-    CollectorMessage,
-    FunctionChanged,
+    AttemptNews,
     LogPiece,
     Message,
     MessageDecoder,
@@ -33,15 +33,13 @@ from pratai_common.messages import (
 from pratai_common.outcome import settle
 from pratai_common.records import (
     Body,
-    Function,
-    FunctionStatus,
     LogChunk,
     Request,
     Status,
-    Version,
 )
 from pratai_common.store.base import Changed, NewRequest, RequestChange, Store
 from pratai_common.tokens import TokenKey
+from pratai_scheduler.builds import Builds
 
 LOG = logging.getLogger(__name__)
 _MOST_LOG_PIECES = 4096
@@ -82,10 +80,11 @@ class Collector:
         self._key = key
         self._sends = sends
         self._clock = clock
+        self._builds = Builds(store, sends.to_scheduler, clock)
         self._calls: MessageDecoder[Submitted] = MessageDecoder(Submitted)
         self.refused = 0
 
-    def receive(self, messages: Iterable[CollectorMessage]) -> None:
+    def receive(self, messages: Iterable[AttemptNews]) -> None:
         """Store logs, then settle results, each in one write for all that arrived."""
         genuine = [message for message in messages if self._genuine(message)]
         self._store_logs([message for message in genuine if isinstance(message, LogPiece)])
@@ -95,12 +94,13 @@ class Collector:
     def tick(self) -> None:
         """Do nothing: everything a collector does, a message asks for."""
 
-    def _genuine(self, message: CollectorMessage) -> bool:
+    def _genuine(self, message: AttemptNews) -> bool:
         return self._key.verify(message) or self._refuse(message, "wrong token")
 
-    def _refuse(self, message: CollectorMessage, why: str) -> bool:
+    def _refuse(self, message: AttemptNews, why: str) -> bool:
         self.refused += 1
-        LOG.warning("dropped a message on request %s: %s", message.request_id, why)
+        with logged(message.request_id):
+            LOG.warning("dropped a message: %s", why)
         return False
 
     def _store_logs(self, pieces: list[LogPiece]) -> None:
@@ -128,7 +128,8 @@ class Collector:
         except DecodeError as error:
             self._refuse(result, str(error))
         except ArchivesUnavailableError as error:
-            LOG.error("the result of request %s was not kept: %s", result.request_id, error)
+            with logged(result.request_id):
+                LOG.error("its result was not kept: %s", error)
         return None
 
     def _opened(self, result: Result, ticket: Ticket) -> Submitted:
@@ -149,7 +150,7 @@ class Collector:
     def _settle(self, results: Sequence[_Settled]) -> None:
         if not results:
             return
-        self._finish_refused_builds(results)
+        self._builds.finish_refused([each.result for each in results])
         recorded = self._settle_calls(results)
         listening = self._sends.apis() if recorded else frozenset()
         changes = [
@@ -158,20 +159,23 @@ class Collector:
         ]
         after = self._store.change_requests(changes) if changes else []
         for each, request in zip(recorded, after, strict=True):
-            self._follow_up(each, request)
+            with logged(each.result.request_id):
+                self._follow_up(each, request)
         for each in results:
-            self._acknowledge(each.result)
+            with logged(each.result.request_id):
+                _tell(each.result)
+                self._acknowledge(each.result)
 
     def _follow_up(self, settled: _Settled, request: Request | None) -> None:
         """Do what follows from a recorded request as it is now. Repeatable."""
         result = settled.result
         if request is None:
             if settled.call is None:
-                LOG.warning("a result for request %s, which is not stored", result.request_id)
+                LOG.warning("a result of attempt %d of what is not stored", result.attempt)
         elif not request.status.final:
             return
         elif request.kind == "build":
-            self._finish_build(request)
+            self._builds.finish(request)
         elif settled.call is None:
             self._answer(request, settled.output)
 
@@ -223,41 +227,6 @@ class Collector:
             )
             self._sends.to_api(request.reply_to, answer)
 
-    # Builds
-
-    def _finish_refused_builds(self, results: Sequence[_Settled]) -> None:
-        """Do what follows from a verdict on a build before the build is final: nobody repeats a
-        verdict on what has ended.
-        """
-        verdicts = [each.result for each in results if not each.result.node]
-        ids = [verdict.request_id for verdict in verdicts]
-        found = self._store.get_requests(ids) if ids else {}
-        for verdict in verdicts:
-            request = found.get(verdict.request_id)
-            if request is not None and request.kind == "build":
-                after = settle(request, verdict, self._clock())
-                if after is not None and after.status.final:
-                    self._finish_build(after)
-
-    def _finish_build(self, request: Request) -> None:
-        """Bring a version and its function to what the build ended with. Repeatable."""
-        if request.version is None:
-            return
-        built = request.status is Status.SUCCESS
-        error = None if built else request.message or request.reason
-        status = FunctionStatus.ACTIVE if built else FunctionStatus.ERROR
-
-        def finish_version(version: Version) -> Version:
-            return replace(version, status=status, build_error=error)
-
-        def finish_function(function: Function) -> Function | None:
-            return _after_build(function, request, built, error, self._clock())
-
-        # In this order: a version that is shown as active serves already.
-        self._store.change_function(request.function_id, finish_function)
-        self._store.change_version(request.function_id, request.version, finish_version)
-        self._sends.to_scheduler(FunctionChanged(function_id=request.function_id))
-
 
 class _Settlement:
     """The change that a result makes to its request. Nobody waits at an API process that died."""
@@ -279,23 +248,7 @@ class _Settlement:
         return Changed(after, self._settled.output if after.status is Status.SUCCESS else None)
 
 
-def _after_build(
-    function: Function, request: Request, built: bool, error: str | None, now: int
-) -> Function | None:
-    """Return the function as a finished build leaves it; what was built is not replaced by what
-    is older, nor by what failed.
-    """
-    number = request.version or 0
-    if number <= function.newest_built:
-        return None
-    if built:
-        return replace(
-            function,
-            version=number,
-            newest_built=number,
-            status=FunctionStatus.ACTIVE,
-            build_error=None,
-            updated_at=now,
-        )
-    status = function.status if function.version is not None else FunctionStatus.ERROR
-    return replace(function, status=status, build_error=error, updated_at=now)
+def _tell(result: Result) -> None:
+    """Log an end, a scheduler's verdict louder: what ran, its node tells of."""
+    level = logging.DEBUG if result.node else logging.INFO
+    LOG.log(level, "attempt %d: %s", result.attempt, result.reason or "success")

@@ -3,6 +3,7 @@
 import os
 import socket
 
+from pratai_common.archives import open_archives
 from pratai_common.beat import Beat
 from pratai_common.channels import Inlet
 from pratai_common.clock import now_ms
@@ -14,6 +15,7 @@ from pratai_scheduler.dispatcher import Dispatcher
 from pratai_scheduler.leadership import Leadership
 from pratai_scheduler.nodes import Nodes
 from pratai_scheduler.process import Parts, parts
+from pratai_scheduler.retention import Retention
 from pratai_scheduler.running import Sends
 
 
@@ -44,7 +46,9 @@ def serve(opened: Parts, stop: Stop) -> None:
     adopt_ms = int(options.adopt_seconds * 1000)
     dispatcher = Dispatcher(
         store,
-        Assignments(opened.key, now_ms),
+        Assignments(
+            opened.key, now_ms, open_archives(conf, opened.key).url, conf.archives.url_seconds
+        ),
         leadership,
         Nodes(int(options.node_lease_seconds * 1000), adopt_ms),
         Sends(
@@ -61,9 +65,12 @@ def serve(opened: Parts, stop: Stop) -> None:
     loop = Loop(inlet, decoder, dispatcher, options.sweep_seconds)
     beat = Beat(store, "scheduler", now_ms, lambda: loop.dropped)
     beat.start()
+    retention = Retention(store, leadership, now_ms, conf.store.retention_days)
+    retention.start()
     try:
         loop.run(stop)
     finally:
+        retention.stop()
         beat.stop()
         leadership.release()
         inlet.close()

@@ -1,7 +1,11 @@
 """Which of several schedulers acts: the holder of a lease, after a moment to look around."""
 
+import logging
+
+from pratai_common.errors import StoreUnavailableError
 from pratai_common.store.base import Store
 
+LOG = logging.getLogger(__name__)
 _LEASE = "scheduler"
 
 
@@ -53,6 +57,9 @@ class Leadership:
         return not self._awaited or now - self.since >= self._settle_ms
 
     def release(self) -> None:
-        """Let a standby take over at once."""
+        """Let a standby take over at once; where the store is away, when the lease ends."""
         self._ends_at = 0
-        self._store.release_lease(_LEASE, self._holder)
+        try:
+            self._store.release_lease(_LEASE, self._holder)
+        except StoreUnavailableError as error:
+            LOG.warning("the lease was not released: %s", error)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from pratai_common.clock import Clock
 from pratai_common.errors import Reason
+from pratai_common.log_context import logged
 from pratai_common.messages import Message
 from pratai_common.records import Attempt, Body, Function, FunctionStatus, Request, Status, Version
 from pratai_common.store.base import Changed, RequestChange, Store
@@ -74,6 +75,8 @@ class Placement:
         attempt = self._attempt(request, node)
         self._dispatched.append(RequestChange(request.request_id, _Dispatch(attempt)))
         self._window.leave(request, attempt.number)
+        with logged(request.request_id):
+            LOG.info("node %s has attempt %d, by a former scheduler", attempt.node, attempt.number)
 
     def refuse(self, entry: Entry, reason: Reason, message: str) -> None:
         """Have the collector, which alone settles, end a request that cannot run.
@@ -82,19 +85,22 @@ class Placement:
         caller of a synchronous call is told at once.
         """
         self._window.forget(entry.request)
-        if entry.call is not None:
-            self._sends.answer(entry.request, reason, message)
-            return
-        self._sends.to_collector(
-            self._assignments.refused(entry.request, self._leadership.epoch, reason, message)
-        )
+        with logged(entry.request.request_id):
+            LOG.debug("refused, %s: %s", reason, message)
+            if entry.call is not None:
+                self._sends.answer(entry.request, reason, message)
+                return
+            self._sends.to_collector(
+                self._assignments.refused(entry.request, self._leadership.epoch, reason, message)
+            )
 
     def _take_turns(self) -> None:
         passed_over = 0
         while passed_over < _MOST_PASSED_OVER and (entry := self._window.first()) is not None:
             placed = False
             try:
-                placed = self._place(entry)
+                with logged(entry.request.request_id):
+                    placed = self._place(entry)
             finally:
                 # Also where the store is away: a call needs none, and may be next.
                 if not placed:
@@ -170,12 +176,14 @@ class Placement:
             self.refuse(entry, Reason.INPUT_MISSING, "what came in is no longer stored")
             return False
         attempt = self._attempt(request, node)
+        # First: where the archives are away there is no job, and no attempt is to be noted.
+        message = self._message(entry, function, version, attempt, node, body)
         if not self._noted(entry, attempt, version):
             self._window.forget(request)
             return False
-        message = self._message(entry, function, version, attempt, node, body)
         if not self._sends.to_node(node.state.address, message):
             LOG.warning("node %s takes no messages", node.state.node)
+        LOG.debug("attempt %d goes to node %s", attempt.number, node.state.node)
         self._window.leave(request, attempt.number)
         return True
 

@@ -10,8 +10,9 @@ from oslo_config import cfg
 
 from pratai_common import conf as configuration
 from pratai_common.channels import Context, Outlets
+from pratai_common.daemon import installation_key
 from pratai_common.store.base import Store, open_store
-from pratai_common.tokens import TokenKey, load_key
+from pratai_common.tokens import TokenKey
 
 
 class Parts(NamedTuple):
@@ -31,10 +32,7 @@ def parts(program: str) -> Iterator[Parts]:
     Raises SystemExit with the reason where the installation is not set up.
     """
     conf = configuration.load(program, sys.argv[1:])
-    try:
-        key = load_key(configuration.token_key_path(conf))
-    except OSError as error:
-        raise SystemExit(f"no key of job tokens ({error}): run pratai-db-init") from error
+    key = installation_key(conf)
     store = open_store(conf)
     context: Context = zmq.Context.instance()
     outlets = Outlets(context)

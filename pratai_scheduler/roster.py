@@ -1,10 +1,17 @@
-"""What the list of daemons says of nodes. They tell the scheduler, which writes it."""
+"""What the list of daemons says of nodes, which never touch the store: they tell the scheduler, and
+collectors, which write it where no scheduler does. So neither's death makes nodes look dead.
+"""
 
-from pratai_common.messages import NodeState
+from collections.abc import Callable
+
+from pratai_common.clock import Clock
+from pratai_common.messages import Bye, Heartbeat, NodeState
 from pratai_common.records import Daemon
 from pratai_common.store.base import Store
 
 _TYPE = "driver"
+_OLD_MS = 1500
+"""An entry that a scheduler keeps fresh is hardly ever older, as far as a collector sees it."""
 
 
 class Roster:
@@ -30,6 +37,31 @@ class Roster:
             else:
                 self._store.put_daemon(entry)
             del self._unwritten[node]
+
+
+class Understudy:
+    """Keeps the entries that nobody else does; ``listed`` tells when a node was seen last, as the
+    list of daemons has it, if it is there.
+    """
+
+    def __init__(self, store: Store, listed: Callable[[str], int | None], clock: Clock) -> None:
+        self._roster = Roster(store)
+        self._listed = listed
+        self._clock = clock
+
+    def hear(self, message: Heartbeat | Bye) -> None:
+        """Note what a node says."""
+        if isinstance(message, Bye):
+            self._roster.left(message.node)
+            return
+        now = self._clock()
+        seen_at = self._listed(message.state.node)
+        if seen_at is None or now - seen_at > _OLD_MS:
+            self._roster.saw(message.state, now)
+
+    def write(self) -> None:
+        """Write what is new."""
+        self._roster.write()
 
 
 def _entry(state: NodeState, now: int) -> Daemon:

@@ -4,6 +4,7 @@ The store says what runs; nodes say what they hold. Where they differ for long e
 is told.
 """
 
+import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from msgspec.structs import replace
 
 from pratai_common import limits
 from pratai_common.errors import Reason
+from pratai_common.log_context import logged
 from pratai_common.messages import Answer, Cancel, Message
 from pratai_common.records import Attempt, Request, Status
 from pratai_common.store.base import Changed, RequestChange, Store
@@ -19,6 +21,8 @@ from pratai_scheduler.calls import Calls
 from pratai_scheduler.leadership import Leadership
 from pratai_scheduler.nodes import Nodes
 from pratai_scheduler.window import Window
+
+LOG = logging.getLogger(__name__)
 
 
 class Sends(NamedTuple):
@@ -64,14 +68,20 @@ class Running:
     def look_after(self, now: int) -> None:
         """Repeat what was asked of running requests, and report those whose node is gone."""
         for request in self._store.running_requests(limits.WINDOW_REQUESTS):
-            if request.cancel_requested_at is not None:
-                self.cancel(request)
-            if request.attempts:
-                self._find_lost(request, request.attempts[-1], now)
-            else:
-                self._find_detached(request, now)
+            with logged(request.request_id):
+                self._look_after(request, now)
         for call in self._calls.lost(self._nodes, self._adopt_ms, now):
-            self._sends.answer(call, Reason.NODE_LOST, "the node that ran it was lost")
+            with logged(call.request_id):
+                LOG.warning("the node that ran it was lost")
+                self._sends.answer(call, Reason.NODE_LOST, "the node that ran it was lost")
+
+    def _look_after(self, request: Request, now: int) -> None:
+        if request.cancel_requested_at is not None:
+            self.cancel(request)
+        if request.attempts:
+            self._find_lost(request, request.attempts[-1], now)
+        else:
+            self._find_detached(request, now)
 
     def _find_lost(self, request: Request, attempt: Attempt, now: int) -> None:
         """Report a request whose node is gone, or knows nothing of it."""
@@ -80,6 +90,7 @@ class Running:
         if self._nodes.get(attempt.node) is None and self._may_return(attempt, now):
             return
         if not self._nodes.holds(attempt.node, (request.request_id, attempt.number)):
+            LOG.debug("attempt %d is lost on node %s", attempt.number, attempt.node)
             self._sends.to_collector(self._assignments.lost(request, attempt))
 
     def _find_detached(self, request: Request, now: int) -> None:
@@ -93,6 +104,7 @@ class Running:
             attempt = Attempt(
                 number=1, node="", epoch=self._leadership.epoch, started_at=request.created_at
             )
+            LOG.debug("the call is lost, whose caller waited no longer: no node has it")
             self._sends.to_collector(self._assignments.lost(request, attempt))
 
     def cancel(self, request: Request) -> None:
@@ -104,7 +116,9 @@ class Running:
             verdict = self._assignments.refused(
                 request, self._leadership.epoch, Reason.CANCELLED, "it was cancelled"
             )
-            self._sends.to_collector(verdict)
+            with logged(request.request_id):
+                LOG.debug("cancelled while it waited")
+                self._sends.to_collector(verdict)
         else:
             self.cancel_on_node(request.request_id, request.attempt or 1)
 
@@ -113,7 +127,9 @@ class Running:
         node = self._nodes.holder((request_id, attempt))
         if node is not None:
             message = Cancel(request_id=request_id, epoch=self._leadership.epoch)
-            self._sends.to_node(node.state.address, message)
+            with logged(request_id):
+                LOG.debug("node %s is to end attempt %d", node.state.node, attempt)
+                self._sends.to_node(node.state.address, message)
 
     def _may_return(self, attempt: Attempt, now: int) -> bool:
         """Say whether a silent node's lease may still run, counted from this scheduler's start."""

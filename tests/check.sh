@@ -14,7 +14,7 @@ shell_scripts() {
     find . \( -name .git -o -name .venv -o -name .run -o -name build \) -prune -o -type f -print0 |
         xargs -0 grep -lIE -m1 '^#!.*[/ ](ba|da)?sh( |$)' |
         while read -r path; do head -n 1 "$path" | grep -q '^#!' && printf '%s\n' "$path"; done
-    echo deploy/lib.sh
+    printf '%s\n' deploy/lib.sh deploy/packages.sh deploy/stack-lib.sh deploy/services/lib.sh
 }
 
 deploy/setup.sh test

@@ -1,11 +1,16 @@
 """Fixtures that several suites share."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.keystone import Keystone
+from tests.openstack import OpenStack
 from tests.packages import ECHO
 from tests.stack import Stack
+from tests.swift import Swift
 
 
 @pytest.fixture(scope="session")
@@ -14,6 +19,60 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     running = Stack(tmp_path_factory.mktemp("stack")).start()
     yield running
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def keystone() -> Iterator[Keystone]:
+    """The Keystone that tests share; one that lets it go away lets it come back."""
+    running = Keystone()
+    yield running
+    running.service.remove()
+
+
+@pytest.fixture(scope="session")
+def swift(keystone: Keystone) -> Iterator[Swift]:
+    """The Swift that tests share; one that lets it go away lets it come back."""
+    running = Swift(keystone)
+    yield running
+    running.service.remove()
+
+
+@pytest.fixture(scope="session")
+def keystone_stack(keystone: Keystone) -> Iterator[Stack]:
+    """A stack that asks Keystone, which knows it; its session is that of a member of demo."""
+    with TemporaryDirectory() as folder:
+        settings = {
+            **keystone.settings(),
+            "DEFAULT": {"debug": "true"},
+            "driver": {"engine": "null"},
+            "cors": {"allowed_origin": "https://dashboard.example"},
+            "healthcheck": {
+                "backends": "disable_by_file",
+                "disable_by_file_path": f"{folder}/drain",
+            },
+        }
+        running = Stack(Path(folder), settings)
+        keystone.register(f"service pratai function {running.url}")
+        running.start()
+        running.session.headers["X-Auth-Token"] = keystone.token("member", "demo")
+        yield running
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def mine(keystone_stack: Stack) -> str:
+    """A function of the project demo."""
+    return keystone_stack.function(ECHO, name="mine")
+
+
+@pytest.fixture(scope="session")
+def openstack() -> Iterator[OpenStack]:
+    """The openstack stack that tests share; one that stops a part of it starts that again."""
+    running = OpenStack()
+    try:
+        yield running.start()
+    finally:
+        running.remove()
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 project = "Pratai"
 copyright = "The Pratai developers"  # noqa: A001 - Sphinx's own name for it
-extensions = ["oslo_config.sphinxext"]
+extensions = ["oslo_config.sphinxext", "oslo_policy.sphinxext"]
 html_theme = "alabaster"
 html_theme_options = {"description": "Functions that run on events, for OpenStack"}
 nitpicky = True

@@ -1,8 +1,8 @@
 """Every route of the API on one screen; the handlers are in a module a noun.
 
-A row says where a route is, what handles it, what it takes and what it answers: Flask's rules and
-the OpenAPI document both come from here. What may be refused beside ``refuses`` is in
-``openapi.COMMON_REFUSALS``.
+A row says where a route is, what handles it, what it answers, which rule of the policy its caller
+must pass, and what it takes: Flask's rules and the OpenAPI document both come from here. What may
+be refused beside ``refuses`` is in ``openapi.COMMON_REFUSALS``.
 """
 
 import msgspec
@@ -10,13 +10,16 @@ from flask import Flask
 from werkzeug.routing import BaseConverter
 
 from pratai_api import openapi, schemas, views
-from pratai_api.openapi import Route
-from pratai_api.routes import calls, cluster, functions, requests, root, subscriptions
+from pratai_api.auth import Identity, guarded
+from pratai_api.openapi import NoToken, Route
+from pratai_api.routes import calls, cluster, functions, node, requests, root, subscriptions
 from pratai_api.services import Services
+from pratai_common.node_urls import ARCHIVES, CLAIM_HEADER, RESULTS
 
 _F, _R = "/v1/functions", "/v1/requests"
 _ONE = f"{_F}/<function:function_id>"
 _SUB = f"{_ONE}/subscriptions"
+_ANY, _SIGNED = NoToken.ANONYMOUS, NoToken.SIGNED
 _KEY = ("Idempotency-Key",)
 _PAGE = schemas.PageQuery
 _UPLOAD = schemas.Upload(schemas.FunctionCreate, True)
@@ -25,55 +28,62 @@ _CALLED = {200: object, 202: views.Accepted}
 _CALL_REFUSALS = (400, 404, 409, 413, 422, 429, 502)
 
 ROUTES = [
-    Route("GET", "/", root.versions, {200: views.InterfaceVersions}),
-    Route("GET", "/v1", root.version, {200: views.ShownVersion}),
-    Route("GET", "/healthcheck", root.healthcheck, {200: str}),
-    Route("GET", "/v1/openapi.json", openapi.serve, {200: object}),
-    Route("GET", "/v1/status", cluster.status, {200: views.Components}),
-    Route("GET", "/v1/cluster", cluster.show, {200: views.Daemons}, query=_PAGE, refuses=(400,)),
-    Route("GET", "/v1/runtimes", cluster.runtimes, {200: views.Runtimes}, query=_PAGE,
-          refuses=(400,)),
+    Route("GET", "/", root.versions, {200: views.InterfaceVersions}, _ANY),
+    Route("GET", "/v1", root.version, {200: views.ShownVersion}, _ANY),
+    Route("GET", "/healthcheck", root.healthcheck, {200: str}, _ANY),
+    Route("GET", "/v1/openapi.json", openapi.serve, {200: object}, _ANY),
+    Route("GET", "/v1/status", cluster.status, {200: views.Components}, _ANY),
+    Route("GET", "/v1/cluster", cluster.show, {200: views.Daemons}, "cluster:get",
+          query=_PAGE, refuses=(400,)),
+    Route("GET", "/v1/runtimes", cluster.runtimes, {200: views.Runtimes}, "runtime:list",
+          query=_PAGE, refuses=(400,)),
     Route("GET", "/v1/runtimes/<runtime>", cluster.show_runtime, {200: views.Runtime},
-          refuses=(404,)),
-    Route("GET", _F, functions.index, {200: views.Functions}, query=schemas.FunctionsQuery,
-          refuses=(400,)),
-    Route("POST", _F, functions.create, {201: views.Function}, body=(_UPLOAD,),
-          refuses=(400, 409, 413)),
-    Route("GET", f"{_F}/running", functions.running, {200: views.RunningFunctions}, query=_PAGE,
-          refuses=(400,)),
-    Route("GET", _ONE, functions.show, {200: views.Function}, refuses=(404,)),
+          "runtime:get", refuses=(404,)),
+    Route("GET", _F, functions.index, {200: views.Functions}, "function:list",
+          query=schemas.FunctionsQuery, refuses=(400,)),
+    Route("POST", _F, functions.create, {201: views.Function}, "function:create",
+          body=(_UPLOAD,), refuses=(400, 409, 413)),
+    Route("GET", f"{_F}/running", functions.running, {200: views.RunningFunctions},
+          "function:running", query=_PAGE, refuses=(400,)),
+    Route("GET", _ONE, functions.show, {200: views.Function}, "function:get", refuses=(404,)),
     Route("PATCH", _ONE, functions.update, {200: views.Function, 202: views.Version},
-          body=(schemas.FunctionUpdate, _REUPLOAD), refuses=(400, 404, 409, 413)),
-    Route("DELETE", _ONE, functions.delete, {204: None}, refuses=(404,)),
-    Route("POST", _ONE, calls.execute, _CALLED, query=schemas.CallQuery, body=(schemas.Call,),
-          headers=_KEY, refuses=_CALL_REFUSALS),
-    Route("POST", f"{_ONE}/stop", functions.stop, {202: views.Stopped}, refuses=(404,)),
-    Route("GET", f"{_ONE}/versions", functions.versions, {200: views.Versions}, query=_PAGE,
-          refuses=(400, 404)),
-    Route("GET", f"{_ONE}/build-log", functions.build_log, {200: str}, query=schemas.LogsQuery,
-          refuses=(400, 404)),
-    Route("GET", _SUB, subscriptions.index, {200: views.Subscriptions}, query=_PAGE,
-          refuses=(400, 404)),
-    Route("POST", _SUB, subscriptions.create, {201: views.Subscription},
+          "function:update", body=(schemas.FunctionUpdate, _REUPLOAD),
+          refuses=(400, 404, 409, 413)),
+    Route("DELETE", _ONE, functions.delete, {204: None}, "function:delete", refuses=(404,)),
+    Route("POST", _ONE, calls.execute, _CALLED, "function:call", query=schemas.CallQuery,
+          body=(schemas.Call,), headers=_KEY, refuses=_CALL_REFUSALS, public=True),
+    Route("POST", f"{_ONE}/stop", functions.stop, {202: views.Stopped}, "function:stop",
+          refuses=(404,)),
+    Route("GET", f"{_ONE}/versions", functions.versions, {200: views.Versions}, "version:list",
+          query=_PAGE, refuses=(400, 404)),
+    Route("GET", f"{_ONE}/build-log", functions.build_log, {200: str}, "build_log:get",
+          query=schemas.LogsQuery, refuses=(400, 404)),
+    Route("GET", _SUB, subscriptions.index, {200: views.Subscriptions}, "subscription:list",
+          query=_PAGE, refuses=(400, 404)),
+    Route("POST", _SUB, subscriptions.create, {201: views.Subscription}, "subscription:create",
           body=(schemas.SubscriptionCreate,), refuses=(400, 404, 413)),
     Route("PATCH", f"{_SUB}/<subscription_id>", subscriptions.update, {200: views.Subscription},
-          body=(schemas.SubscriptionUpdate,), refuses=(400, 404, 413)),
+          "subscription:update", body=(schemas.SubscriptionUpdate,), refuses=(400, 404, 413)),
     Route("DELETE", f"{_SUB}/<subscription_id>", subscriptions.delete, {204: None},
-          refuses=(404,)),
-    Route("GET", "/v1/hooks/<token>", calls.receive, _CALLED, query=schemas.CallQuery,
+          "subscription:delete", refuses=(404,)),
+    Route("GET", "/v1/hooks/<token>", calls.receive, _CALLED, _ANY, query=schemas.CallQuery,
           headers=_KEY, refuses=(*_CALL_REFUSALS, 431)),
-    Route("POST", "/v1/hooks/<token>", calls.receive, _CALLED, query=schemas.CallQuery,
+    Route("POST", "/v1/hooks/<token>", calls.receive, _CALLED, _ANY, query=schemas.CallQuery,
           body=(schemas.Anything(),), headers=_KEY, refuses=(*_CALL_REFUSALS, 431)),
-    Route("GET", _R, requests.index, {200: views.Requests}, query=schemas.RequestsQuery,
-          refuses=(400,)),
-    Route("GET", f"{_R}/<request_id>", requests.show, {200: views.Request},
+    Route("GET", _R, requests.index, {200: views.Requests}, "request:list",
+          query=schemas.RequestsQuery, refuses=(400,)),
+    Route("GET", f"{_R}/<request_id>", requests.show, {200: views.Request}, "request:get",
           query=schemas.RequestQuery, refuses=(400, 404)),
-    Route("DELETE", f"{_R}/<request_id>", requests.cancel, {202: views.Request},
+    Route("DELETE", f"{_R}/<request_id>", requests.cancel, {202: views.Request}, "request:cancel",
           refuses=(404, 409)),
-    Route("GET", f"{_R}/<request_id>/logs", requests.logs_of, {200: str},
+    Route("GET", f"{_R}/<request_id>/logs", requests.logs_of, {200: str}, "request:logs",
           query=schemas.LogsQuery, refuses=(400, 404)),
     Route("POST", f"{_R}/<request_id>/replay", requests.replay, {202: views.Accepted},
-          headers=_KEY, refuses=(400, 404, 409, 422)),
+          "request:replay", headers=_KEY, refuses=(400, 404, 409, 422)),
+    Route("GET", f"{ARCHIVES}/<sha256>", node.archive, {200: bytes}, _SIGNED,
+          query=schemas.SignedQuery, refuses=(400, 403, 404)),
+    Route("POST", RESULTS, node.keep, {200: views.Kept}, _SIGNED, body=(schemas.Anything(),),
+          headers=(CLAIM_HEADER,), refuses=(400, 403, 413)),
 ]  # fmt: skip
 
 
@@ -84,11 +94,11 @@ class _FunctionId(BaseConverter):
     part_isolating = True
 
 
-def register(app: Flask, services: Services) -> None:
+def register(app: Flask, services: Services, identity: Identity) -> None:
     """Add every route to an application, and the document that describes them all."""
     app.url_map.converters["function"] = _FunctionId
-    document = openapi.document(ROUTES, services.runtimes)
+    document = openapi.document(ROUTES, services.runtimes, identity.secured)
     app.extensions[openapi.EXTENSION] = msgspec.json.encode(document)
     for route in ROUTES:
         name = f"{route.method} {route.path}"
-        app.add_url_rule(route.path, name, route.handler, methods=[route.method])
+        app.add_url_rule(route.path, name, guarded(route, identity), methods=[route.method])

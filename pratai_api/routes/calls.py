@@ -21,14 +21,15 @@ _SHOWN_PREFIXES = ("ce-", "webhook-", "x-github-", "x-gitlab-", "x-hub-")
 def execute(function_id: str) -> Response:
     """Run a function on a payload: answers an id, or what it returned if the caller waits."""
     asked = query(schemas.CallQuery)
-    function = finding.function(function_id)
+    function = finding.callable_function(function_id)
+    user_id = function.user_id if caller.is_anonymous() else caller.current().user_id
     payload = bytes(json_body(schemas.Call).payload)
     cause = calls.cause("http")
     attributes = _attributes(function, cause, "pratai.http", "application/json")
     return calls.perform(
         Event(
             function=function,
-            user_id=caller.current().user_id,
+            user_id=user_id,
             cause=cause,
             payload=payload,
             attributes=attributes,

@@ -10,22 +10,27 @@ from pratai_api.services import services
 from pratai_common.beat import alive
 from pratai_common.records import Daemon
 
-COMPONENTS = ("api", "agent", "scheduler", "collector", "driver")
+COMPONENTS = ("api", "agent", "scheduler", "collector", "driver", "store")
 
 
 def status() -> Response:
-    """Answer which components run: at least one daemon of each, and the store by answering."""
+    """Answer which components run: at least one daemon of each, and the store, which takes writes.
+
+    One that cannot be read is a 503, ``store_unavailable``: nothing is known of the others then.
+    """
     running = {daemon.daemon_type for daemon in _living()}
+    if services().witness.store_runs(services().clock()):
+        running.add("store")
     components = {name: "running" if name in running else "not running" for name in COMPONENTS}
     return json_answer(views.Components(components=components))
 
 
 def show() -> Response:
     """Answer all daemons."""
-    asked, now = query(schemas.PageQuery), services().clock()
+    asked = query(schemas.PageQuery)
     daemons = services().store.list_daemons()
     part, following = answers.part(daemons, asked, lambda each: each.daemon_id)
-    shown = [views.daemon(each, alive(each, now)) for each in part]
+    shown = [views.daemon(each, _alive(each)) for each in part]
     return json_answer(views.Daemons(daemons=shown, next=following))
 
 
@@ -55,5 +60,8 @@ def _nodes() -> list[Daemon]:
 
 
 def _living() -> list[Daemon]:
-    now = services().clock()
-    return [daemon for daemon in services().store.list_daemons() if alive(daemon, now)]
+    return [daemon for daemon in services().store.list_daemons() if _alive(daemon)]
+
+
+def _alive(daemon: Daemon) -> bool:
+    return alive(daemon, services().witness.judged_at(services().clock()))

@@ -36,13 +36,16 @@ _NOT_SETTINGS = ("version", "rotate_endpoint")
 
 
 def index() -> Response:
-    """Answer the project's functions, newest first unless asked otherwise."""
+    """Answer the project's functions, or those of all projects, newest first unless asked
+    otherwise.
+    """
     asked = query(schemas.FunctionsQuery)
-    marker = finding.marker(asked.marker, services().store.get_functions)
+    project = caller.scope(asked.all_projects, "function:list_all_projects")
+    marker = finding.marker(asked.marker, services().store.get_functions, project)
     sort, direction = asked.sort.split(":")
     page = Page(asked.limit + 1, marker, sort, direction == "desc")  # type: ignore[arg-type]  # a Literal by its shape
     which = FunctionFilter(*(given(getattr(asked, name)) for name in FunctionFilter._fields))
-    found = services().store.list_functions(caller.current().project_id, which, page)
+    found = services().store.list_functions(project, which, page)
     shown, following = answers.page(found, asked.limit, "function_id")
     return json_answer(
         views.Functions(functions=[views.function(each) for each in shown], next=following)
@@ -106,7 +109,7 @@ def running() -> Response:
     asked = query(schemas.PageQuery)
     project = caller.current().project_id
     by_function: dict[str, list[str]] = {}
-    for each in _running_requests(RequestFilter(status=Status.RUNNING)):
+    for each in _running_requests(project, RequestFilter(status=Status.RUNNING)):
         by_function.setdefault(each.function_id, []).append(each.request_id)
     found = services().store.get_functions(list(by_function))
     shown = [
@@ -124,7 +127,7 @@ def stop(function_id: str) -> Response:
     """Cancel a function's running requests; its synchronous calls end too."""
     function = finding.function(function_id)
     which = RequestFilter(function_id=function.function_id, status=Status.RUNNING)
-    ids = [each.request_id for each in _running_requests(which)]
+    ids = [each.request_id for each in _running_requests(function.project_id, which)]
     cancelling.cancel(ids)
     services().send(Cancel(function_id=function.function_id))
     return json_answer(views.Stopped(request_ids=ids), 202)
@@ -167,10 +170,10 @@ def _mark_deleted(function_id: str) -> None:
     )
 
 
-def _running_requests(which: RequestFilter) -> list[Request]:
+def _running_requests(project_id: str, which: RequestFilter) -> list[Request]:
     found: list[Request] = []
     page = Page(schemas.MAX_PAGE)
-    while more := services().store.list_requests(caller.current().project_id, which, page):
+    while more := services().store.list_requests(project_id, which, page):
         found += more
         page = Page(schemas.MAX_PAGE, more[-1].request_id)
     return found

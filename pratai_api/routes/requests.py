@@ -19,12 +19,15 @@ Raw = msgspec.Raw | UnsetType | None
 
 
 def index() -> Response:
-    """Answer the project's requests without their bodies, newest first unless asked otherwise."""
+    """Answer the requests of the project, or of all projects, without their bodies, newest first
+    unless asked otherwise.
+    """
     asked = query(schemas.RequestsQuery)
-    marker = finding.marker(asked.marker, services().store.get_requests)
+    project = caller.scope(asked.all_projects, "request:list_all_projects")
+    marker = finding.marker(asked.marker, services().store.get_requests, project)
     page = Page(asked.limit + 1, marker, descending=asked.sort.endswith(":desc"))
     which = RequestFilter(*(given(getattr(asked, name)) for name in RequestFilter._fields))
-    found = services().store.list_requests(caller.current().project_id, which, page)
+    found = services().store.list_requests(project, which, page)
     shown, following = answers.page(found, asked.limit, "request_id")
     return json_answer(
         views.Requests(requests=[views.request(each) for each in shown], next=following)

@@ -1,9 +1,11 @@
 """What the API is, and that it lives."""
 
-from flask import Response
+from flask import Response, request
 
 from pratai_api import views
 from pratai_api.answers import json_answer
+from pratai_api.errors import ApiError
+from pratai_api.services import services
 
 _V1 = views.InterfaceVersion(
     id="v1",
@@ -25,5 +27,8 @@ def version() -> Response:
 
 
 def healthcheck() -> Response:
-    """Answer that this process lives."""
+    """Answer that this process lives, and that nothing speaks against sending it requests."""
+    ailments = services().ailments(int(request.environ["SERVER_PORT"]))
+    if ailments:
+        raise ApiError(503, "unhealthy", "; ".join(ailments))
     return Response("OK", mimetype="text/plain")

@@ -2,22 +2,36 @@
 
 import hashlib
 import os
-import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
-from pratai_common.archives.base import Archives
+from oslo_config import cfg
+
+from pratai_common.archives.base import Archives, named
+from pratai_common.conf import state_path
 from pratai_common.errors import ArchiveMissingError, ArchivesUnavailableError
 from pratai_common.files import sync_folder
-
-_SHA256 = re.compile("[0-9a-f]{64}")
+from pratai_common.node_urls import NodeUrls, node_url
+from pratai_common.tokens import TokenKey
 
 
 class FilesystemArchives(Archives):
-    """See Archives. ``root`` is made when the first archive is put."""
+    """See Archives. ``root`` is made when the first archive is put; the API gives archives out."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, urls: NodeUrls) -> None:
         self._root = root
+        self._urls = urls
+
+    @classmethod
+    def from_conf(cls, conf: cfg.ConfigOpts, key: TokenKey) -> "FilesystemArchives":
+        """See Archives."""
+        return cls(state_path(conf, "archives"), NodeUrls(node_url(conf), key))
+
+    def prepare(self) -> None:
+        """See Archives. Nothing is needed."""
 
     def put(self, content: bytes) -> str:
         """See Archives. One that the disk damaged is written anew."""
@@ -35,20 +49,31 @@ class FilesystemArchives(Archives):
             raise ArchivesUnavailableError(f"an archive cannot be written: {error}") from error
         return sha256
 
-    def get(self, sha256: str) -> bytes:
-        """See Archives. What a damaged disk changed counts as missing."""
-        try:
-            content = self._path(sha256).read_bytes()
-        except OSError as error:
-            raise ArchiveMissingError(sha256) from error
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise ArchiveMissingError(f"{sha256} is damaged")
-        return content
+    def open(self, sha256: str) -> BinaryIO:
+        """See Archives."""
+        with _reading(sha256):
+            return self._path(named(sha256)).open("rb")
+
+    def _get(self, sha256: str) -> bytes:
+        with _reading(sha256):
+            return self._path(sha256).read_bytes()
+
+    def url(self, sha256: str, expires: int) -> str:
+        """See Archives."""
+        return self._urls.archive(sha256, expires)
 
     def _path(self, sha256: str) -> Path:
-        if not _SHA256.fullmatch(sha256):
-            raise ArchiveMissingError(sha256)
         return self._root / sha256[:2] / sha256
+
+
+@contextmanager
+def _reading(sha256: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise ArchiveMissingError(sha256) from error
+    except OSError as error:
+        raise ArchivesUnavailableError(f"an archive cannot be read: {error}") from error
 
 
 def _holds(path: Path, content: bytes) -> bool:

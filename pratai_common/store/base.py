@@ -68,7 +68,7 @@ class Page(NamedTuple):
     first unless said otherwise. Requests have no ``name`` to sort by.
 
     Ids decide the order of equals. A deleted function still is a marker; behind one that names no
-    record of the project there is nothing.
+    record of the project, or of any where the list is of all projects, there is nothing.
     """
 
     limit: int
@@ -137,8 +137,12 @@ class Store(ABC):
         """Return those of the functions that exist, deleted ones included, by id."""
 
     @abstractmethod
-    def list_functions(self, project_id: str, which: FunctionFilter, page: Page) -> list[Function]:
-        """Return a project's living functions in the page's order."""
+    def list_functions(
+        self, project_id: str | None, which: FunctionFilter, page: Page
+    ) -> list[Function]:
+        """Return a project's living functions in the page's order; those of all projects, for an
+        administrator, where it is ``None``.
+        """
 
     @abstractmethod
     def function_of_endpoint(self, token: str) -> Function | None:
@@ -179,8 +183,12 @@ class Store(ABC):
         """Return those of the requests that exist, by id, as last written by anyone."""
 
     @abstractmethod
-    def list_requests(self, project_id: str, which: RequestFilter, page: Page) -> list[Request]:
-        """Return a project's requests of kind ``run`` in the page's order."""
+    def list_requests(
+        self, project_id: str | None, which: RequestFilter, page: Page
+    ) -> list[Request]:
+        """Return a project's requests of kind ``run`` in the page's order; those of all projects,
+        for an administrator, where it is ``None``.
+        """
 
     @abstractmethod
     def due_requests(self, now: int, limit: int, besides: Collection[str] = ()) -> list[Request]:
@@ -216,6 +224,12 @@ class Store(ABC):
     @abstractmethod
     def log_chunks(self, request_id: str, after: Position | None = None) -> list[LogChunk]:
         """Return the pieces of a request's logs by attempt and number, all or those behind one."""
+
+    @abstractmethod
+    def delete_ended_requests(self, before: int, limit: int) -> int:
+        """Delete requests that ended before a moment, longest ended first, with what came in, what
+        came out and their logs; returns how many, ``limit`` at most. Of all projects and kinds.
+        """
 
     @abstractmethod
     def create_subscription(self, subscription: Subscription) -> None:

@@ -1,8 +1,12 @@
-"""``pratai-db-init``: makes or upgrades the store, and the installation's key. Repeatable."""
+"""``pratai-db-init``: makes or upgrades the store, the installation's key and what archives need.
+Repeatable.
+"""
 
 import sys
 
 from pratai_common import conf as configuration
+from pratai_common.archives import open_archives
+from pratai_common.daemon import installation_key
 from pratai_common.store.base import open_store
 from pratai_common.tokens import create_key
 
@@ -12,6 +16,7 @@ def main() -> int:
     conf = configuration.load("pratai-db-init", sys.argv[1:])
     configuration.state_path(conf).mkdir(parents=True, exist_ok=True, mode=0o750)
     create_key(configuration.token_key_path(conf))
+    open_archives(conf, installation_key(conf)).prepare()
     store = open_store(conf)
     try:
         store.create_schema()

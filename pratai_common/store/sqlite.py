@@ -4,6 +4,7 @@ Write-ahead log with ``synchronous=FULL``: a committed write survives power loss
 JSON document beside the columns that queries need, the same shape a document store has.
 """
 
+import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +31,7 @@ from pratai_common.records import (
 )
 from pratai_common.store import sqlite_rows as rows
 from pratai_common.store import sqlite_schema as schema
+from pratai_common.store import sqlite_statements as statements
 from pratai_common.store.base import (
     Created,
     FunctionFilter,
@@ -41,7 +43,7 @@ from pratai_common.store.base import (
     RequestFilter,
     Store,
 )
-from pratai_common.store.group_commit import GroupCommit
+from pratai_common.store.group_commit import GroupCommit, driver_of, told
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
@@ -90,11 +92,12 @@ class SQLiteStore(Store):
 
     def get_functions(self, function_ids: Sequence[str]) -> dict[str, Function]:
         """See Store."""
-        table = schema.functions
-        query = select(table.c.doc).where(rows.among(table.c.function_id, function_ids))
-        return {record.function_id: record for record in self._records(query, Function)}
+        found = self._by_ids(statements.FUNCTIONS, function_ids, Function)
+        return {record.function_id: record for record in found}
 
-    def list_functions(self, project_id: str, which: FunctionFilter, page: Page) -> list[Function]:
+    def list_functions(
+        self, project_id: str | None, which: FunctionFilter, page: Page
+    ) -> list[Function]:
         """See Store."""
         table = schema.functions
         query = select(table.c.doc).where(table.c.deleted.is_(False))
@@ -161,15 +164,21 @@ class SQLiteStore(Store):
 
     def create_requests(self, new: Sequence[NewRequest]) -> list[Created]:
         """See Store."""
-        return self._writer.run(lambda connection: [rows.create(connection, item) for item in new])
+
+        def work(connection: Connection) -> list[Created]:
+            driver = driver_of(connection)
+            return [statements.create(driver, item) for item in new]
+
+        return self._writer.run(work)
 
     def get_requests(self, request_ids: Sequence[str]) -> dict[str, Request]:
         """See Store."""
-        table = schema.requests
-        query = select(table.c.doc).where(rows.among(table.c.request_id, request_ids))
-        return {record.request_id: record for record in self._records(query, Request)}
+        found = self._by_ids(statements.REQUESTS, request_ids, Request)
+        return {record.request_id: record for record in found}
 
-    def list_requests(self, project_id: str, which: RequestFilter, page: Page) -> list[Request]:
+    def list_requests(
+        self, project_id: str | None, which: RequestFilter, page: Page
+    ) -> list[Request]:
         """See Store."""
         table = schema.requests
         query = select(table.c.doc).where(table.c.kind == "run")
@@ -194,7 +203,8 @@ class SQLiteStore(Store):
             .limit(limit)
         )
         if besides:
-            query = query.where(~rows.among(table.c.function_id, list(besides)))
+            listed = statements.as_list(list(besides))
+            query = query.where(~statements.among(table.c.function_id, listed))
         return self._records(query, Request)
 
     def running_requests(self, limit: int) -> list[Request]:
@@ -207,9 +217,12 @@ class SQLiteStore(Store):
 
     def change_requests(self, changes: Sequence[RequestChange]) -> list[Request | None]:
         """See Store."""
-        return self._writer.run(
-            lambda connection: [rows.change_request(connection, change) for change in changes]
-        )
+
+        def work(connection: Connection) -> list[Request | None]:
+            driver = driver_of(connection)
+            return [statements.change(driver, change) for change in changes]
+
+        return self._writer.run(work)
 
     def get_input(self, request_id: str) -> Body | None:
         """See Store."""
@@ -220,12 +233,8 @@ class SQLiteStore(Store):
         return self._body(request_id, "result")
 
     def _body(self, request_id: str, part: str) -> Body | None:
-        table = schema.bodies
-        query = select(table.c.sha256, table.c.size, table.c.content).where(
-            table.c.request_id == request_id, table.c.part == part
-        )
-        row = self._read(lambda connection: connection.execute(query).first())
-        return None if row is None else Body(sha256=row[0], size=row[1], content=row[2])
+        found = self._rows(statements.BODY, {"request_id": request_id, "part": part})
+        return next((Body(sha256=row[0], size=row[1], content=row[2]) for row in found), None)
 
     # Logs
 
@@ -246,6 +255,12 @@ class SQLiteStore(Store):
             query = query.where(tuple_(*place) > tuple_(*after))
         found = self._read(lambda connection: connection.execute(query).mappings().all())
         return [LogChunk(**row) for row in found]
+
+    # Retention
+
+    def delete_ended_requests(self, before: int, limit: int) -> int:
+        """See Store."""
+        return self._writer.run(lambda connection: rows.delete_ended(connection, before, limit))
 
     # Subscriptions
 
@@ -346,6 +361,16 @@ class SQLiteStore(Store):
 
     # Reading
 
+    def _by_ids(self, statement: str, ids: Sequence[str], kind: type[R]) -> list[R]:
+        found = self._rows(statement, {"ids": statements.as_list(ids)})
+        return [msgspec.json.decode(row[0], type=kind) for row in found]
+
+    def _rows(self, statement: str, values: dict[str, str]) -> list[Any]:
+        """Run a compiled statement, which is a transaction of its own."""
+        return self._read(
+            lambda connection: driver_of(connection).execute(statement, values).fetchall()
+        )
+
     def _records(self, query: Any, kind: type[R]) -> list[R]:
         found = self._read(lambda connection: connection.execute(query).scalars().all())
         return [msgspec.json.decode(row, type=kind) for row in found]
@@ -354,5 +379,5 @@ class SQLiteStore(Store):
         try:
             with self._readers.connect() as connection:
                 return do(connection)
-        except DBAPIError as error:
-            raise StoreUnavailableError(str(error.orig)) from error
+        except (DBAPIError, sqlite3.Error) as error:
+            raise told(error) from error

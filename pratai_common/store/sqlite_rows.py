@@ -1,7 +1,7 @@
 """How the embedded store reads and writes rows: one function a step of a transaction."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +14,6 @@ from sqlalchemy import (
     create_engine,
     delete,
     event,
-    func,
     select,
     tuple_,
 )
@@ -23,9 +22,11 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DisconnectionError
 
 from pratai_common.errors import NameTakenError
-from pratai_common.records import Body, Function, Record, Request
+from pratai_common.records import Function, Record
 from pratai_common.store import sqlite_schema as schema
-from pratai_common.store.base import Created, NewRequest, Page, RequestChange
+from pratai_common.store.base import Page
+from pratai_common.store.group_commit import driver_of
+from pratai_common.store.sqlite_statements import among, as_list
 
 R = TypeVar("R", bound=Record)
 _BUSY_SECONDS = 10
@@ -53,7 +54,7 @@ def engine(path: Path, begin: str) -> Engine:
 
     @event.listens_for(made, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        driver_of(connection).execute(begin)
 
     return made
 
@@ -94,24 +95,15 @@ def _file(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def among(column: Any, values: Sequence[str]) -> Any:
-    """Say that a column is one of many values: one parameter, however many there are."""
-    listed = func.json_each(msgspec.json.encode(values).decode()).table_valued("value")
-    return column.in_(select(listed.c.value))
-
-
-def paged(query: Any, table: Table, key: Any, project_id: str, page: Page) -> Any:
-    """Show a project's records in the page's order, the key deciding between equals, behind the
-    marker. Behind one that is no record of the project there is nothing.
+def paged(query: Any, table: Table, key: Any, project_id: str | None, page: Page) -> Any:
+    """Show the records of a project, or of all, in the page's order, the key deciding between
+    equals, behind the marker. Behind one that is none of these records there is nothing.
     """
     column = table.c[page.sort]
-    query = query.where(table.c.project_id == project_id)
+    owned = [] if project_id is None else [table.c.project_id == project_id]
+    query = query.where(*owned)
     if page.marker is not None:
-        marked = (
-            select(column)
-            .where(key == page.marker, table.c.project_id == project_id)
-            .scalar_subquery()
-        )
+        marked = select(column).where(key == page.marker, *owned).scalar_subquery()
         place, its_place = tuple_(column, key), tuple_(marked, page.marker)
         query = query.where(place < its_place if page.descending else place > its_place)
     order = (column.desc(), key.desc()) if page.descending else (column, key)
@@ -164,45 +156,20 @@ def change(
     return new
 
 
-def change_request(connection: Connection, change_: RequestChange) -> Request | None:
-    """Change a request, and keep the result that it ended with."""
-    result: list[Body] = []
-
-    def apply(old: Request) -> Request | None:
-        changed = change_.apply(old)
-        if changed is None:
-            return None
-        if changed.result is not None:
-            result.append(changed.result)
-        return changed.request
-
-    table = schema.requests
-    where = table.c.request_id == change_.request_id
-    after = change(connection, table, where, Request, apply, schema.request_row)
-    for body in result:
-        put_body(connection, change_.request_id, "result", body)
-    return after
-
-
-def create(connection: Connection, new: NewRequest) -> Created:
-    """Create a request and its input, unless it is there."""
-    row = schema.request_row(new.request)
-    statement = insert(schema.requests).values(row).on_conflict_do_nothing()
-    if connection.execute(statement).rowcount == 1:
-        if new.input is not None:
-            put_body(connection, new.request.request_id, "input", new.input)
-        if new.result is not None:
-            put_body(connection, new.request.request_id, "result", new.result)
-        return Created(new.request, new=True)
-    table = schema.requests
-    where = table.c.request_id == new.request.request_id
-    doc = connection.execute(select(table.c.doc).where(where)).scalar_one()
-    return Created(msgspec.json.decode(doc, type=Request), new=False)
-
-
-def put_body(connection: Connection, request_id: str, part: str, body: Body) -> None:
-    """Keep a body, unless there is one."""
-    statement = insert(schema.bodies).values(
-        request_id=request_id, part=part, **msgspec.structs.asdict(body)
+def ended_requests(before: int, limit: int) -> Any:
+    """Return the query for the ids of requests that ended before a moment, longest ended first."""
+    return (
+        select(schema.requests.c.request_id)
+        .where(schema.FINAL, before > schema.ENDED_AT)
+        .order_by(schema.ENDED_AT)
+        .limit(limit)
     )
-    connection.execute(statement.on_conflict_do_nothing())
+
+
+def delete_ended(connection: Connection, before: int, limit: int) -> int:
+    """Delete requests that ended before a moment, and all that is theirs; returns how many."""
+    ended = connection.execute(ended_requests(before, limit)).scalars().all()
+    for table in (schema.log_chunks, schema.bodies, schema.requests):
+        theirs = among(table.c.request_id, as_list(ended))
+        connection.execute(delete(table).where(theirs))
+    return len(ended)

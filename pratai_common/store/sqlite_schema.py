@@ -22,7 +22,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateIndex
 
-from pratai_common.records import Daemon, Function, Request, Status, Subscription, Version
+from pratai_common.records import (
+    FINAL_STATUSES,
+    Daemon,
+    Function,
+    Request,
+    Status,
+    Subscription,
+    Version,
+)
 
 METADATA = MetaData()
 
@@ -54,6 +62,12 @@ functions = Table(
 _OWNED = (functions.c.project_id, functions.c.deleted)
 Index("functions_by_age", *_OWNED, functions.c.created_at, functions.c.function_id)
 Index("functions_named", *_OWNED, functions.c.name, functions.c.function_id)
+Index(
+    "functions_of_all_projects",
+    functions.c.deleted,
+    functions.c.created_at,
+    functions.c.function_id,
+)
 
 endpoints = Table(
     "endpoints",
@@ -87,14 +101,18 @@ requests = Table(
 PENDING = _one_of(requests.c.status, Status.QUEUED, Status.SCHEDULED)
 RUNNING = _one_of(requests.c.status, Status.RUNNING)
 RUNNING_SINCE = func.coalesce(field(requests, "started_at"), requests.c.created_at)
+FINAL = _one_of(requests.c.status, *sorted(FINAL_STATUSES))
+ENDED_AT = func.coalesce(field(requests, "finished_at"), requests.c.created_at)
 DEAD = field(requests, "dead") == literal_column("1")
 _LISTED = (requests.c.project_id, requests.c.kind)
 _AGE = (requests.c.created_at, requests.c.request_id)
 _FUNCTION = requests.c.function_id
 Index("requests_pending", requests.c.next_run_at, _FUNCTION, sqlite_where=PENDING)
 Index("requests_running", RUNNING_SINCE, sqlite_where=RUNNING)
+Index("requests_ended", ENDED_AT, sqlite_where=FINAL)
 # SQLite takes the index with the most columns that a query names: one for each filter of the list.
 Index("requests_by_age", *_LISTED, *_AGE)
+Index("requests_of_all_projects", requests.c.kind, *_AGE)
 Index("requests_of_status", *_LISTED, requests.c.status, *_AGE)
 Index("requests_of_source", *_LISTED, field(requests, "source"), *_AGE)
 Index("requests_of_function", *_LISTED, _FUNCTION, *_AGE)

@@ -12,6 +12,7 @@ from docker.utils.socket import frames_iter
 
 from pratai_common import limits
 from pratai_common.errors import BuildError
+from pratai_common.log_context import carried
 from pratai_common.package import PackageFile
 from pratai_drivers.engines.base import BuildSpec, Print
 from pratai_drivers.engines.docker_client import connect, engine_errors
@@ -104,7 +105,9 @@ class _Watch:
         self._spec = spec
         self._ends = time.monotonic() + spec.timeout
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._serve, name="build-watch", daemon=True)
+        self._thread = threading.Thread(
+            target=carried(self._serve), name="build-watch", daemon=True
+        )
         self.verdict: str | None = None
 
     def start(self) -> None:

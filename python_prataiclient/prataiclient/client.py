@@ -21,9 +21,10 @@ from prataiclient.errors import (
     RequestFailedError,
     UnavailableError,
 )
+from prataiclient.session import log_in
 
 Json = dict[str, Any]
-_REFUSALS = frozenset({400, 405, 409, 413, 415, 422, 429})
+_REFUSALS = frozenset({400, 401, 403, 405, 409, 413, 415, 422, 429})
 _LONGEST_PAGE = 1000
 _CONNECT_SECONDS = 30
 
@@ -52,9 +53,10 @@ class Client:
         """Upload a zip as a new function, which is being built when this returns."""
         return self._upload("POST", "/v1/functions", package, settings)
 
-    def functions(self, name: str | None = None) -> Iterator[Json]:
-        """Yield the project's functions, newest first."""
-        return self._pages("/v1/functions", "functions", {"name": name})
+    def functions(self, name: str | None = None, all_projects: bool = False) -> Iterator[Json]:
+        """Yield the project's functions, newest first; an administrator may see all projects'."""
+        query = {"name": name, "all_projects": _true(all_projects)}
+        return self._pages("/v1/functions", "functions", query)
 
     def function(self, name_or_id: str) -> Json:
         """Return the function with this id, or this name."""
@@ -150,11 +152,17 @@ class Client:
         status: str | None = None,
         dead: bool = False,
         most: int | None = None,
+        all_projects: bool = False,
     ) -> Iterator[Json]:
         """Yield the project's requests, newest first, without their results: all of them, or
-        only so many, or only the dead letters.
+        only so many, or only the dead letters; an administrator may see all projects'.
         """
-        query = {"function_id": function_id, "status": status, "dead": "true" if dead else None}
+        query = {
+            "function_id": function_id,
+            "status": status,
+            "dead": _true(dead),
+            "all_projects": _true(all_projects),
+        }
         return self._pages("/v1/requests", "requests", query, most)
 
     def request(self, request_id: str, payload: bool = False) -> Json:
@@ -239,16 +247,20 @@ class Client:
         yield decoder.decode(b"", final=True)
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
+        url = log_in(self._connection)
         try:
             answer = self._connection.request(path, method, **arguments)
         except keystone_exceptions.ConnectFailure as error:
-            url = self._connection.get_endpoint()
             raise UnavailableError(f"nothing answers at {url}: is the service up?") from error
         except keystone_exceptions.ClientException as error:
             raise UnavailableError(f"the service cannot be reached: {error}") from error
         if answer.status_code >= 400:
             raise _failure(answer)
         return answer
+
+
+def _true(said: bool) -> str | None:
+    return "true" if said else None
 
 
 def _path(*parts: str) -> str:

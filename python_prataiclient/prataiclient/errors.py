@@ -14,7 +14,9 @@ class NotFoundError(ClientError):
 
 
 class RefusedError(ClientError):
-    """The service understood and refused: bad input, a conflict, too large, too many."""
+    """The service understood and refused: bad input, not allowed, a conflict, too large, too many.
+    Or Keystone refused.
+    """
 
     exit_code = 4
 

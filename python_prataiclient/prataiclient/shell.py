@@ -1,6 +1,7 @@
 """The ``pratai`` command."""
 
 import importlib.metadata
+import logging
 import os
 import sys
 from argparse import ArgumentParser
@@ -13,7 +14,7 @@ from cliff.commandmanager import CommandManager
 
 from prataiclient.client import Client
 from prataiclient.errors import ClientError
-from prataiclient.session import make_adapter
+from prataiclient.session import add_options, make_adapter
 
 _PIPE_CLOSED = 141
 """What a shell says of a program that SIGPIPE ended, and cliff where it notices it first."""
@@ -70,7 +71,14 @@ class PrataiShell(App):
         add("--log-file", metavar="PATH", help="write a log as well")
         add("-h", "--help", action="store_true", dest="deferred_help", help="show help")
         add("--debug", action="store_true", help="show tracebacks of errors")
+        add_options(parser)
         return parser
+
+    def configure_logging(self) -> None:
+        """Let errors be said once: what keystoneauth warns of before them is for --verbose."""
+        super().configure_logging()
+        if self.options.verbose_level <= self.DEFAULT_VERBOSE_LEVEL:
+            logging.getLogger("keystoneauth").setLevel(logging.ERROR)
 
     def run(self, argv: list[str]) -> int:
         """Run what the command line says; returns the exit code."""
@@ -82,7 +90,7 @@ class PrataiShell(App):
     @cached_property
     def client(self) -> Client:
         """The connection that commands use, made when the first needs it."""
-        return Client(make_adapter(os.environ))
+        return Client(make_adapter(os.environ, self.options))
 
     def clean_up(self, cmd: Command, result: int, err: BaseException | None) -> None:
         """Note what kind of failure ended a command; cliff has told the user of it."""

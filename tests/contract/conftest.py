@@ -9,12 +9,14 @@ import pytest
 from oslo_config import cfg
 
 from pratai_common import conf as configuration
-from pratai_common.archives import open_archives
 from pratai_drivers.builder import Builder
 from pratai_drivers.engines.base import Engine
 from pratai_drivers.engines.docker import DockerEngine
 from pratai_drivers.engines.null import NullEngine
+from pratai_drivers.transfers import Transfers
+from tests.node_api import NodeApi
 from tests.stack import build_settings
+from tests.swift import InSwift, Swift
 
 ENGINES: dict[str, type[Engine]] = {"docker": DockerEngine, "null": NullEngine}
 MakeConf = Callable[..., cfg.ConfigOpts]
@@ -37,6 +39,20 @@ def make_conf(tmp_path: Path) -> MakeConf:
     return make
 
 
+@pytest.fixture
+def in_swift(swift: Swift, tmp_path: Path) -> InSwift:
+    """How archives in the real Swift are opened."""
+    return InSwift.of(swift, tmp_path / "swift.conf")
+
+
+@pytest.fixture
+def node_api(tmp_path: Path) -> Iterator[NodeApi]:
+    """Where builders get zips."""
+    api = NodeApi(tmp_path)
+    yield api
+    api.close()
+
+
 @pytest.fixture(params=ENGINES)
 def engine_and_conf(
     request: pytest.FixtureRequest, make_conf: MakeConf
@@ -57,4 +73,4 @@ def engine(engine_and_conf: tuple[Engine, cfg.ConfigOpts]) -> Engine:
 @pytest.fixture
 def builder(engine_and_conf: tuple[Engine, cfg.ConfigOpts]) -> Builder:
     engine, conf = engine_and_conf
-    return Builder(engine, open_archives(conf), conf, engine.prepare(lambda _output: None))
+    return Builder(engine, Transfers(30), conf, engine.prepare(lambda _output: None))

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from pratai_common.archives import open_archives
 from pratai_common.errors import BuildError
-from pratai_common.messages import Package
 from pratai_drivers.builder import Builder
 from pratai_drivers.engines.base import GivenUp, wanted
 from pratai_drivers.engines.docker import DockerEngine
+from pratai_drivers.transfers import Transfers
 from tests.contract.conftest import MakeConf
+from tests.node_api import NodeApi
 from tests.packages import package, zipped
 
 INDEX_SECRET = "planted-in-the-index-address"
@@ -100,7 +100,7 @@ def _everything_in(image: str, folder: Path) -> bytes:
 
 
 def test_settings_of_builds_are_in_no_layer(
-    make_conf: MakeConf, index: str, tmp_path: Path
+    make_conf: MakeConf, node_api: NodeApi, index: str, tmp_path: Path
 ) -> None:
     links = tmp_path / LINKS_SECRET
     links.mkdir()
@@ -121,16 +121,8 @@ def test_settings_of_builds_are_in_no_layer(
             "tinything==1.0\n",
         )
         log: list[bytes] = []
-        archives = open_archives(conf)
-        image = Builder(engine, archives, conf, runtimes).image(
-            Package(
-                project_id=uuid.uuid4().hex,
-                function_id="f",
-                version=1,
-                runtime="python3",
-                archive_sha256=archives.put(content),
-            ),
-            log.append,
+        image = Builder(engine, Transfers(30), conf, runtimes).image(
+            node_api.package(content, project_id=uuid.uuid4().hex), log.append
         )
         held = _everything_in(image, tmp_path)
         subprocess.run(["docker", "rmi", "-f", image], check=True, capture_output=True)
@@ -154,7 +146,11 @@ def test_settings_of_builds_are_in_no_layer(
 
 
 def _build_that_hangs(
-    make_conf: MakeConf, timeout: int, begun: threading.Event, given_up: GivenUp
+    make_conf: MakeConf,
+    node_api: NodeApi,
+    timeout: int,
+    begun: threading.Event,
+    given_up: GivenUp,
 ) -> None:
     """Begin a build whose setup never ends, and tell when it runs."""
     conf = make_conf(timeout=timeout, network="none")
@@ -164,35 +160,27 @@ def _build_that_hangs(
     setup = "import time\ntime.sleep(600)\n"
     files = {"slow/setup.py": setup, "new_module.py": "def main(p=None): 0\n"}
     content = zipped({**files, "requirements.txt": "./slow\n"})
-    archives = open_archives(conf)
 
     def say(output: bytes) -> None:
         if b"Processing ./slow" in output:
             begun.set()
 
     try:
-        Builder(engine, archives, conf, runtimes).image(
-            Package(
-                project_id="p",
-                function_id="f",
-                version=1,
-                runtime="python3",
-                archive_sha256=archives.put(content),
-            ),
-            say,
-            given_up,
-        )
+        builder = Builder(engine, Transfers(30), conf, runtimes)
+        builder.image(node_api.package(content), say, given_up)
     finally:
         engine.close()
 
 
-def test_a_build_that_hangs_is_ended(make_conf: MakeConf) -> None:
+def test_a_build_that_hangs_is_ended(make_conf: MakeConf, node_api: NodeApi) -> None:
     with pytest.raises(BuildError, match="took longer than 3 s"):
-        _build_that_hangs(make_conf, 3, threading.Event(), wanted)
+        _build_that_hangs(make_conf, node_api, 3, threading.Event(), wanted)
 
 
-def test_a_build_that_nobody_wants_any_more_is_ended(make_conf: MakeConf) -> None:
+def test_a_build_that_nobody_wants_any_more_is_ended(
+    make_conf: MakeConf, node_api: NodeApi
+) -> None:
     begun = threading.Event()
     with pytest.raises(BuildError, match="was given up"):
-        _build_that_hangs(make_conf, 600, begun, begun.is_set)
+        _build_that_hangs(make_conf, node_api, 600, begun, begun.is_set)
     assert begun.is_set()

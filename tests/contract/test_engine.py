@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 from oslo_config import cfg
 
-from pratai_common.archives import open_archives
-from pratai_common.messages import Package
 from pratai_drivers.builder import Builder
 from pratai_drivers.engines.base import Engine, RunSpec
 from pratai_drivers.engines.docker import DockerEngine
@@ -16,15 +14,13 @@ from pratai_drivers.interruption import Interruption
 from pratai_drivers.link import Link
 from pratai_drivers.logs import LogCutter
 from pratai_drivers.session import Ending, Session
+from tests.node_api import NodeApi
 from tests.packages import ECHO
 
 
 @pytest.fixture
-def image(builder: Builder, engine_and_conf: tuple[Engine, cfg.ConfigOpts]) -> str:
-    sha256 = open_archives(engine_and_conf[1]).put(ECHO)
-    package = Package(
-        project_id="p", function_id="f", version=1, runtime="python3", archive_sha256=sha256
-    )
+def image(builder: Builder, node_api: NodeApi) -> str:
+    package = node_api.package(ECHO)
     assert builder.known_image(package) is None
     built = builder.image(package, lambda _output: None)
     assert builder.known_image(package) == built

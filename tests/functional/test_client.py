@@ -484,7 +484,7 @@ def test_exit_codes(pratai: Pratai, archives: dict[str, str], tmp_path: Path) ->
         assert pratai(*missing).returncode == 3, missing
     away = Pratai(f"http://127.0.0.1:{free_port()}")("function-list")
     assert (away.returncode, "nothing answers at http://127.0.0.1:" in away.stderr) == (5, True)
-    assert "OS_PRATAI_URL is not set" in Pratai("")("function-list").stderr
+    assert "no cloud is named" in Pratai("")("function-list").stderr
 
 
 @pytest.mark.parametrize(

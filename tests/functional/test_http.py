@@ -58,6 +58,8 @@ METHODS = {
     "/v1/requests/x": {"GET", "DELETE"},
     "/v1/requests/x/logs": {"GET"},
     "/v1/requests/x/replay": {"POST"},
+    "/v1/node/archives/x": {"GET"},
+    "/v1/node/results": {"POST"},
 }
 
 

@@ -36,15 +36,21 @@ SETTINGS = {
 
 
 class Node:
-    """A further node of a stack, with an identity of its own."""
+    """A further node of a stack, with an identity of its own, and a state folder if it is given."""
 
     def __init__(
-        self, stack: Stack, environment: dict[str, str] | None = None, **options: Any
+        self,
+        stack: Stack,
+        environment: dict[str, str] | None = None,
+        state: Path | None = None,
+        **options: Any,
     ) -> None:
         self.name = f"test-{uuid.uuid4().hex[:8]}"
         conf = stack.folder / f"{self.name}.conf"
         values = {"name": self.name, "bind": "tcp://127.0.0.1:0", **options}
-        conf.write_text("\n".join(["[driver]", *(f"{k} = {v}" for k, v in values.items()), ""]))
+        lines = [] if state is None else ["[DEFAULT]", f"state_path = {state}"]
+        lines += ["[driver]", *(f"{k} = {v}" for k, v in values.items())]
+        conf.write_text("\n".join([*lines, ""]))
         self.arguments = [*stack.arguments, "--config-file", str(conf)]
         self.stack = stack
         with (stack.folder / f"{self.name}.log").open("wb") as log:

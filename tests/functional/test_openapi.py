@@ -17,9 +17,14 @@ from typing import Any, NamedTuple
 import pytest
 
 from pratai_common import limits
+from pratai_common.archives.filesystem import FilesystemArchives
+from pratai_common.clock import now_ms
+from pratai_common.node_urls import NodeUrls
+from pratai_common.tokens import load_key
 from tests.functional.openapi_hooks import EXCLUSIONS, LEFT_OUT
 from tests.packages import ECHO
 from tests.stack import BIN, Stack
+from tests.unit.test_node_routes import claim_of
 
 SETTINGS = """
 seed = {seed}
@@ -30,13 +35,17 @@ enabled = false
 max-examples = 20
 database = "none"
 [checks.negative_data_rejection]
-expected-statuses = [400, 404, 405, 409, 413, 414, 422, 429, 431]
+expected-statuses = [400, 403, 404, 405, 409, 413, 414, 422, 429, 431]
 [dictionaries]
 functions.values = [{functions}]
 tokens.values = [{tokens}]
 ended.values = [{ended}]
 waiting.values = [{waiting}]
 no_wait.values = [0]
+archives.values = [{archives}]
+expiries.values = [{expiries}]
+signatures.values = [{signatures}]
+claims.values = [{claims}]
 [parameters]
 "path.token" = {{ dictionary = "tokens", probability = 0.7 }}
 "query.wait" = {{ dictionary = "no_wait", probability = 0.7 }}
@@ -49,6 +58,15 @@ parameters = {{ "path.request_id" = {{ dictionary = "ended", probability = 0.7 }
 [[operations]]
 include-operation-id = "requests_cancel_delete"
 parameters = {{ "path.request_id" = {{ dictionary = "waiting", probability = 0.5 }} }}
+[[operations]]
+include-operation-id = "node_archive_get"
+[operations.parameters]
+"path.sha256" = {{ dictionary = "archives", probability = 0.8 }}
+"query.expires" = {{ dictionary = "expiries", probability = 0.8 }}
+"query.signature" = {{ dictionary = "signatures", probability = 0.8 }}
+[[operations]]
+include-operation-id = "node_keep_post"
+parameters = {{ "header.X-Pratai-Claim" = {{ dictionary = "claims", probability = 0.7 }} }}
 [phases.stateful]
 max-steps = 8
 inference.algorithms = []  # links of its own guessing: they would leave little time to ours
@@ -144,7 +162,7 @@ def links(document: dict[str, Any]) -> list[str]:
     ]
 
 
-def values(stack: Stack) -> dict[str, list[str]]:
+def values(stack: Stack) -> dict[str, list[Any]]:
     """Return ids that answers of this stack have had, each time of what was made anew: the tests
     delete, disable and cancel what they find.
     """
@@ -154,6 +172,20 @@ def values(stack: Stack) -> dict[str, list[str]]:
         "tokens": [stack.get(f"/v1/functions/{public}")["endpoint"].rsplit("/", 1)[-1]],
         "ended": [stack.run(public)["request_id"]],
         "waiting": waiting_requests(stack),
+        **of_nodes(stack.folder / "state"),
+    }
+
+
+def of_nodes(state: Path) -> dict[str, list[Any]]:
+    """Return what a node of this stack has been given: an archive's address, and a claim."""
+    key, expires = load_key(state / "keys" / "job-tokens"), now_ms() // 1000 + 3600
+    archives = FilesystemArchives(state / "archives", NodeUrls("", key))
+    name = archives.put(b"content")
+    return {
+        "archives": [name],
+        "expiries": [expires],
+        "signatures": [archives.url(name, expires).rpartition("=")[2]],
+        "claims": [claim_of(key)],
     }
 
 

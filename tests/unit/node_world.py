@@ -2,13 +2,13 @@
 
 import queue
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 import zmq
 
 from pratai_common import conf as configuration
-from pratai_common.archives import open_archives
 from pratai_common.channels import Context, Inlet, Outlets
 from pratai_common.clock import now_ms
 from pratai_common.errors import BuildError, EngineError
@@ -19,7 +19,6 @@ from pratai_common.messages import (
     Message,
     MessageDecoder,
     NodeState,
-    Package,
     Result,
     SchedulerMessage,
 )
@@ -30,7 +29,10 @@ from pratai_drivers.executor import Executor
 from pratai_drivers.health import Health
 from pratai_drivers.node import Node
 from pratai_drivers.outbox import Outbox
+from pratai_drivers.results import Results
 from pratai_drivers.spool import Spool
+from pratai_drivers.transfers import Transfers
+from tests.node_api import NodeApi
 from tests.packages import ECHO
 from tests.waiting import until
 
@@ -48,6 +50,7 @@ class Workshop(NullEngine):
         self.prepared = 0
         self.away = threading.Event()
         self.refuses = False
+        self.on_start: Callable[[], None] = lambda: None
 
     def prepare(self, say: Print) -> dict[str, str]:
         self.prepared += 1
@@ -78,6 +81,7 @@ class Workshop(NullEngine):
         if self.refuses:
             raise EngineError("it will not start this one")
         self.started.append(spec.name)
+        self.on_start()
         return super().start(spec)
 
 
@@ -85,13 +89,15 @@ class NodeWorld:
     """A node with one slot, and all that it says."""
 
     def __init__(self, folder: Path) -> None:
+        self.now = 0
         path = folder / "pratai.conf"
         path.write_text(f"[DEFAULT]\nstate_path = {folder}\n[driver]\nname = n\n")
         self.conf = configuration.load("test", ["--config-file", str(path)])
         self.engine = Workshop()
-        self.archives = open_archives(self.conf)
+        self.api = NodeApi(folder)
+        self.transfers = Transfers(5.0, pauses=(0.01, 0.01))
         runtimes = self.engine.prepare(lambda _output: None)
-        self.builder = Builder(self.engine, self.archives, self.conf, runtimes)
+        self.builder = Builder(self.engine, self.transfers, self.conf, runtimes)
         self._context: Context = zmq.Context()
         self._inlets = [Inlet(self._context, "tcp://127.0.0.1:0") for _ in range(2)]
         self._outlets = Outlets(self._context)
@@ -100,11 +106,12 @@ class NodeWorld:
         scheduler, collector = (inlet.address for inlet in self._inlets)
         outbox = Outbox(scheduler, collector, lambda: None)
         self.outbox = outbox
-        self.health = Health([self.engine.check], pause_seconds=0.01)
+        checks = [self.engine.check, self.transfers.check]
+        self.health = Health(checks, pause_seconds=0.01)
         executor = Executor(
             self.engine,
             self.builder,
-            self.archives,
+            self.transfers,
             self.conf,
             outbox.to_collector,
             self.health.suspect,
@@ -123,7 +130,10 @@ class NodeWorld:
             runtimes={},
         )
         self.spool = Spool(folder / "spool", 0)
-        self.node = Node(state, executor, self.spool, outbox, self.health, lambda: 0, lambda: 0)
+        results = Results(self.spool, self.transfers, self.api.url, outbox.to_collector)
+        self.node = Node(
+            state, executor, self.spool, outbox, results, self.health, lambda: self.now, lambda: 0
+        )
         self.node.start()
 
     def close(self) -> None:
@@ -135,6 +145,11 @@ class NodeWorld:
         for inlet in self._inlets:
             inlet.close()
         self._context.term()
+        self.api.close()
+
+    def pass_time(self, milliseconds: int) -> None:
+        self.now += milliseconds
+        self.node.tick()
 
     def said(self, kind: type[M]) -> list[M]:
         """Return all messages of a kind so far."""
@@ -152,12 +167,6 @@ class NodeWorld:
         assert seen is not None
         return seen
 
-    def package(self, content: bytes) -> Package:
-        sha256 = self.archives.put(content)
-        return Package(
-            project_id="p", function_id="f", version=1, runtime="python3", archive_sha256=sha256
-        )
-
     def build(self, request_id: str, content: bytes) -> Build:
         return Build(
             request_id=request_id,
@@ -165,21 +174,22 @@ class NodeWorld:
             node="n",
             epoch=1,
             project_id="p",
-            token=b"",
+            token=self.api.key.mint(request_id, 1, "n", 1, "p"),
             instance="i",
-            package=self.package(content),
+            package=self.api.package(content),
         )
 
-    def job(self, request_id: str, content: bytes = ECHO) -> Job:
+    def job(self, request_id: str, content: bytes = ECHO, payload: bytes = b"7") -> Job:
+        body = self.api.archives.keep(payload)
         return Job(
             request_id=request_id,
             attempt=1,
             node="n",
             epoch=1,
             project_id="p",
-            token=b"",
+            token=self.api.key.mint(request_id, 1, "n", 1, "p"),
             instance="i",
-            package=self.package(content),
+            package=self.api.package(content),
             function_name="f",
             memory=64,
             cpus=1.0,
@@ -189,5 +199,6 @@ class NodeWorld:
             environment={},
             source="async",
             created_at=1,
-            input=self.archives.keep(b"7"),
+            input=body,
+            input_url=None if body.content is not None else self.api.address(body.sha256),
         )

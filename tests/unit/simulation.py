@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from pratai_common.archives.filesystem import FilesystemArchives
 from pratai_common.errors import Reason, StoreUnavailableError
 from pratai_common.messages import (
     Build,
@@ -42,6 +41,7 @@ from pratai_scheduler.dispatcher import Dispatcher
 from pratai_scheduler.leadership import Leadership
 from pratai_scheduler.nodes import Nodes
 from pratai_scheduler.running import Sends
+from tests.archives import in_folder
 
 OUTPUT = Body(sha256=hashlib.sha256(b"1").hexdigest(), size=1, content=b"1")
 Key = tuple[str, int]
@@ -210,7 +210,7 @@ class Simulation:
         flaky: Any = Flaky(self.store, self._store_fails)
         self._flaky = flaky
         self._key = TokenKey(b"key")
-        self._archives = FilesystemArchives(folder / "archives")
+        self._archives = in_folder(folder / "archives")
         self.functions = [
             self._function(1),
             self._function(2, limit=2),
@@ -301,7 +301,7 @@ class Simulation:
         name = f"{SCHEDULER}{self.schedulers}"
         self.dispatcher = Dispatcher(
             self._flaky,
-            Assignments(self._key, lambda: self.now),
+            Assignments(self._key, lambda: self.now, self._archives.url, 3600),
             Leadership(self._flaky, name, lease_ms=5_000, settle_ms=2_000),
             Nodes(lease_ms=10_000, adopt_ms=5_000),
             Sends(

@@ -15,9 +15,10 @@ import zmq
 from flask.testing import FlaskClient
 
 from pratai_api.app import create_app
+from pratai_api.auth import NoAuth
 from pratai_api.replies import Replies
 from pratai_api.services import Services, Waits
-from pratai_common.archives.filesystem import FilesystemArchives
+from pratai_common.beat import Witness
 from pratai_common.clock import now_ms
 from pratai_common.errors import StoreUnavailableError
 from pratai_common.messages import Message
@@ -25,6 +26,7 @@ from pratai_common.records import Function, Subscription, Version
 from pratai_common.store.base import Created, NewRequest
 from pratai_common.store.sqlite import SQLiteStore
 from pratai_common.submit import Submitter
+from tests.archives import KEY, NODE_URLS, in_folder
 from tests.packages import ECHO
 
 STEPS = ["create_version", "create_subscription", "create_function", "create_requests"]
@@ -71,7 +73,7 @@ def sent() -> list[Message]:
 
 @pytest.fixture
 def api(store: Away, sent: list[Message], tmp_path: Path) -> Iterator[FlaskClient]:
-    archives = FilesystemArchives(tmp_path / "archives")
+    archives = in_folder(tmp_path / "archives")
     context: zmq.Context[Any] = zmq.Context()
     replies = Replies(context, "tcp://127.0.0.1:*")
     submitter = Submitter(store, archives, sent.append, now_ms)
@@ -83,10 +85,13 @@ def api(store: Away, sent: list[Message], tmp_path: Path) -> Iterator[FlaskClien
         replies,
         Waits(1),
         "api",
+        Witness(),
         now_ms,
         ("python3",),
+        KEY,
+        NODE_URLS,
     )
-    yield create_app(services).test_client()
+    yield create_app(services, NoAuth()).test_client()
     replies.close()
     context.term()
 

@@ -58,7 +58,14 @@ STATE = {
     "runtimes": {"python3": "image"},
     "running": (("r", 1, "f"),),
 }
-PACKAGE = Package(project_id="p", function_id="f", version=1, runtime="python3", archive_sha256="s")
+PACKAGE = Package(
+    project_id="p",
+    function_id="f",
+    version=1,
+    runtime="python3",
+    archive_sha256="s",
+    archive_url="http://a/s",
+)
 REQUEST = Request(
     request_id="r",
     function_id="f",
@@ -122,7 +129,7 @@ def test_every_message_has_golden_bytes() -> None:
     ("inlet", "foreign"),
     [
         (SchedulerMessage, Stored(request_id="r", attempt=1)),
-        (CollectorMessage, Bye(node="n", instance="i")),
+        (CollectorMessage, Stored(request_id="r", attempt=1)),
         (NodeMessage, Bye(node="n", instance="i")),
     ],
 )
@@ -135,7 +142,7 @@ def test_an_inlet_takes_only_its_own(inlet: object, foreign: Message) -> None:
 def test_another_version_is_refused() -> None:
     decoder: MessageDecoder[Message] = MessageDecoder(SchedulerMessage)
     frame = encode(Bye(node="n", instance="i"))
-    with pytest.raises(DecodeError, match="protocol version 01, not 02"):
+    with pytest.raises(DecodeError, match="protocol version 01, not 03"):
         decoder.decode([b"\x01" + frame[1:]])
 
 

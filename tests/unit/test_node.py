@@ -102,12 +102,12 @@ def test_a_job_that_does_not_start_is_no_reason_to_take_no_others(world: NodeWor
     assert world.result("r").message == "it will not start this one"
     world.node.tick()
     beats = until(lambda: world.said(Heartbeat), "it gives a sign of life")
-    assert [beat.state.draining for beat in beats] == [False]
+    assert {beat.state.draining for beat in beats} == {False}
 
 
 def test_an_image_is_made_once_at_a_time(world: NodeWorld) -> None:
     """Also where the first who made it failed, and one comes while the second makes it."""
-    wanted = world.package(WITH_REQUIREMENTS)
+    wanted = world.api.package(WITH_REQUIREMENTS)
     ended: queue.Queue[str] = queue.Queue()
 
     def make() -> None:

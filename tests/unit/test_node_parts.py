@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pratai_common import limits
 from pratai_common.messages import Result
+from pratai_common.records import Body
 from pratai_drivers.dependencies import layer_key
 from pratai_drivers.logs import CUT_MARK, LogCutter
 from pratai_drivers.runner_link import (
@@ -191,10 +193,16 @@ def result(request_id: str = "r") -> Result:
     )
 
 
+def due(spool: Spool, now: int) -> list[Result]:
+    """Return the results that it is time to send again, as far as they can be read."""
+    found = [spool.get(key) for key in spool.due(now)]
+    return [each for each in found if each is not None]
+
+
 def test_the_spool_sends_again_ever_less_often(tmp_path: Path) -> None:
     spool = Spool(tmp_path, 0)
     spool.add(result(), 0)
-    assert list(spool.due(FIRST_PAUSE_MS - 1)) == []
+    assert spool.due(FIRST_PAUSE_MS - 1) == []
     sent, now = [], 0
     while now < 100_000:
         now += 500
@@ -204,7 +212,7 @@ def test_the_spool_sends_again_ever_less_often(tmp_path: Path) -> None:
     assert pauses == sorted(pauses)
     assert pauses[-1] == LONGEST_PAUSE_MS
     spool.remove("r", 1)
-    assert list(spool.due(10**9)) == []
+    assert spool.due(10**9) == []
     assert list(tmp_path.iterdir()) == []
 
 
@@ -214,7 +222,7 @@ def test_the_spool_survives_its_process(tmp_path: Path) -> None:
     again = Spool(tmp_path, 50)
     assert again.keys() == (("r", 1),)
     assert ("r", 1) in again
-    assert list(again.due(50)) == [result()]
+    assert due(again, 50) == [result()]
     assert (tmp_path / "x.1.damaged").exists()
 
 
@@ -225,8 +233,23 @@ def test_a_result_that_is_gone_from_the_disk_is_kept_no_longer(tmp_path: Path) -
         spool.add(result(name), 0)
     (tmp_path / "removed.1.result").unlink()
     (tmp_path / "damaged.1.result").write_bytes(b"half")
-    assert list(spool.due(FIRST_PAUSE_MS)) == [result("fine")]
+    assert due(spool, FIRST_PAUSE_MS) == [result("fine")]
     assert spool.keys() == (("fine", 1),)
+
+
+def test_the_spool_knows_what_is_more_than_a_message_holds(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 0)
+    most = b"x" * limits.REFERENCE_BODY_BYTES
+    for name, content in (("most", most), ("more", most + b"x")):
+        spool.add(replace(result(name), output=Body.inline(content)), 0)
+    for each in (spool, Spool(tmp_path, 0)):
+        assert [each.large((name, 1)) for name in ("most", "more", "none")] == [False, True, False]
+    small = replace(result("more"), output=Body(sha256="s", size=len(most) + 1))
+    spool.replace(small)
+    assert (spool.large(("more", 1)), spool.get(("more", 1))) == (False, small)
+    spool.remove("more", 1)
+    spool.replace(small)
+    assert Spool(tmp_path, 0).keys() == spool.keys() == (("most", 1),)
 
 
 def test_after_a_long_outage_results_are_sent_some_at_a_time(tmp_path: Path) -> None:
@@ -234,7 +257,7 @@ def test_after_a_long_outage_results_are_sent_some_at_a_time(tmp_path: Path) -> 
     names = [f"r{number}" for number in range(2 * MOST_AT_ONCE + 1)]
     for name in names:
         spool.add(result(name), 0)
-    sent = [[each.request_id for each in spool.due(FIRST_PAUSE_MS)] for _ in range(4)]
+    sent = [[name for name, _ in spool.due(FIRST_PAUSE_MS)] for _ in range(4)]
     assert [len(each) for each in sent] == [MOST_AT_ONCE, MOST_AT_ONCE, 1, 0]
     assert [name for each in sent for name in each] == names
 

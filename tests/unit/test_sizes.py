@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from pratai_common import limits
-from pratai_common.archives.filesystem import FilesystemArchives
 from pratai_common.messages import (
     CollectorMessage,
     Heartbeat,
@@ -17,11 +17,12 @@ from pratai_common.messages import (
     Submitted,
     encode,
 )
-from pratai_common.records import Function, Version
+from pratai_common.records import Body, Function, Version
 from pratai_common.submit import Cause, Event, Submitter
 from pratai_common.tokens import TokenKey
 from pratai_scheduler.assignments import Assignments
 from pratai_scheduler.nodes import MOST_SPOOLED, Node, Nodes
+from tests.archives import in_folder
 from tests.records import attempt, function
 
 LONG_NAME = "x" * 255
@@ -51,7 +52,7 @@ def largest_call(folder: Path, payload: bytes) -> Submitted:
     }
     sent: list[Submitted] = []
     submitter = Submitter(
-        _no_store(), FilesystemArchives(folder), lambda message: sent.append(message) or True, int
+        _no_store(), in_folder(folder), lambda message: sent.append(message) or True, int
     )
     submitter.call(
         Event(
@@ -95,10 +96,11 @@ def test_the_whole_way_of_the_largest_call(tmp_path: Path, size: int) -> None:
     node: Node | None = table.get("n")
     assert node is not None
     key = TokenKey(b"k")
-    job: Any = Assignments(key, int).run(
+    job: Any = Assignments(key, int, lambda sha256, _: f"{'x' * 512}{sha256}", 3600).run(
         call.request, largest_function(), version, attempt(), node, call.input, call
     )
-    output = FilesystemArchives(tmp_path).keep(payload, limits.REFERENCE_BODY_BYTES)
+    inline = Body.inline(payload)
+    output = replace(inline, content=None) if size > limits.REFERENCE_BODY_BYTES else inline
     result = Result(
         **{name: getattr(job, name) for name in ("request_id", "attempt", "node", "epoch")},
         project_id=job.project_id,

@@ -9,12 +9,12 @@ from msgspec.structs import replace
 
 from pratai_agent.agent import Agent
 from pratai_agent.sources.timer import Timer
-from pratai_common.archives.filesystem import FilesystemArchives
 from pratai_common.errors import StoreUnavailableError
 from pratai_common.records import Subscription
 from pratai_common.store.base import Page, RequestFilter
 from pratai_common.store.sqlite import SQLiteStore
 from pratai_common.submit import Submitter
+from tests.archives import in_folder
 from tests.records import function
 
 SUBSCRIPTION = Subscription(
@@ -99,7 +99,7 @@ class Platform:
         self.store.create_schema()
         self.store.create_function(function())
         self.store.create_subscription(SUBSCRIPTION)
-        self.archives = FilesystemArchives(folder / "archives")
+        self.archives = in_folder(folder / "archives")
         self.now = 10_000
         self.sent: list[object] = []
 

@@ -7,8 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from pratai_common import limits
-from pratai_common.archives.filesystem import FilesystemArchives
-from pratai_common.errors import StoreUnavailableError
+from pratai_common.errors import ArchivesUnavailableError, StoreUnavailableError
 from pratai_common.messages import (
     Build,
     Done,
@@ -33,6 +32,7 @@ from pratai_scheduler.dispatcher import Dispatcher
 from pratai_scheduler.leadership import Leadership
 from pratai_scheduler.nodes import Nodes
 from pratai_scheduler.running import Sends
+from tests.archives import in_folder
 
 BODY = Body(sha256="s", size=1, content=b"1")
 DAY_MS = 24 * 3600 * 1000
@@ -73,7 +73,8 @@ class World:
         self.store.create_schema()
         create_key(folder / "key")
         self.key = load_key(folder / "key")
-        self.archives = FilesystemArchives(folder / "archives")
+        self.archives = in_folder(folder / "archives")
+        self.archives_away = False
         self.to_nodes: list[Any] = []
         self.to_collector: list[Any] = []
         self.acknowledged: list[Any] = []
@@ -100,7 +101,7 @@ class World:
         leadership = Leadership(self.store, f"s{self.now}", lease_ms=5_000, settle_ms=2_000)
         return Dispatcher(
             self.store,
-            Assignments(self.key, lambda: self.now),
+            Assignments(self.key, lambda: self.now, self._address, 3600),
             leadership,
             Nodes(lease_ms=10_000, adopt_ms=5_000),
             Sends(
@@ -119,6 +120,11 @@ class World:
         self.now += 10_000
         self.dispatcher = self.new_dispatcher()
         self.dispatcher.tick()
+
+    def _address(self, sha256: str, expires: int) -> str:
+        if self.archives_away:
+            raise ArchivesUnavailableError("away")
+        return self.archives.url(sha256, expires)
 
     def _to_node(self, _address: str, message: Message) -> bool:
         self.to_nodes.append(message)

@@ -133,3 +133,13 @@ def _variable(text: str) -> tuple[str, str]:
     if not separator:
         raise ArgumentTypeError(f"{text!r} is not NAME=VALUE")
     return name, value
+
+
+def add_all_projects(parser: ArgumentParser) -> None:
+    """Let a list be of all projects, for an administrator."""
+    parser.add_argument("--all-projects", action="store_true", help="not of this project alone")
+
+
+def with_project(columns: tuple[str, ...], all_projects: bool) -> tuple[str, ...]:
+    """Return the columns of a list, which name the project where there are several."""
+    return (*columns, "project_id") if all_projects else columns

@@ -98,14 +98,15 @@ class FunctionList(ListCommand):
         """See cliff."""
         parser: ArgumentParser = super().get_parser(prog_name)
         parser.add_argument("--only-id", action="store_true")
+        arguments.add_all_projects(parser)
         return parser
 
     def take_action(self, parsed: Namespace) -> tuple[tuple[str, ...], Any]:
         """See cliff."""
         columns = ("function_id", "name", "status", "event", "type", "memory", "version")
-        return self.rows(
-            columns[:1] if parsed.only_id else columns, self.client.functions(), parsed
-        )
+        found = self.client.functions(all_projects=parsed.all_projects)
+        shown = arguments.with_project(columns, parsed.all_projects)
+        return self.rows(columns[:1] if parsed.only_id else shown, found, parsed)
 
 
 class FunctionShow(FunctionCommand, ShowCommand):

@@ -21,6 +21,7 @@ class RequestList(ListCommand):
         parser.add_argument("--filter", metavar="ID_OR_STATUS", help="function, or a status")
         parser.add_argument("--limit", type=arguments.count, metavar="N", help="the newest N alone")
         parser.add_argument("--dead", action="store_true", help="dead letters alone")
+        arguments.add_all_projects(parser)
         return parser
 
     def take_action(self, parsed: Namespace) -> tuple[tuple[str, ...], Any]:
@@ -32,8 +33,10 @@ class RequestList(ListCommand):
             status=parsed.filter if of_status else None,
             dead=parsed.dead,
             most=parsed.limit,
+            all_projects=parsed.all_projects,
         )
-        return self.rows(columns, found, parsed)
+        shown = arguments.with_project(columns, parsed.all_projects)
+        return self.rows(shown, found, parsed)
 
     def _function_id(self, name_or_id: str | None) -> str | None:
         """Return a function's id. The requests of one that was deleted are listed by its id."""

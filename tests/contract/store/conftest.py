@@ -8,40 +8,55 @@ import pytest
 
 from pratai_common.store.base import Store
 from pratai_common.store.sqlite import SQLiteStore
-from tests.contract.store.kinds import KINDS, Kind
-from tests.waiting import until
+from tests.contract.store.kinds import KINDS, Elasticsearch, Kind
+from tests.services import Service
 
 T = TypeVar("T")
 Open = Callable[[], Store]
 
 
 class Shows:
-    """Asserts what a list shows; one that may lag gets the time that it may take."""
+    """Asserts what a list shows once it has caught up."""
 
     def __init__(self, kind: Kind) -> None:
-        self._lag = kind.lists_lag
+        self._kind = kind
 
     def __call__(self, look: Callable[[], T], expected: T) -> None:
-        if self._lag and look() != expected:
-            until(lambda: look() == expected, f"the list is {expected}", seconds=30)
+        self._kind.catch_up()
         assert look() == expected
 
 
+@pytest.fixture(scope="session")
+def elasticsearch() -> Iterator[str]:
+    """The address of a server."""
+    service = Service("elasticsearch").start()
+    yield service.url
+    service.remove()
+
+
 @pytest.fixture(params=KINDS)
-def bare(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kind]:
+def kind_of_store(request: pytest.FixtureRequest) -> tuple[type[Kind], str]:
+    """A kind of store, and the address of its server, where it has one."""
+    kind = KINDS[request.param]
+    return kind, request.getfixturevalue(kind.server) if kind.server else ""
+
+
+@pytest.fixture
+def bare(kind_of_store: tuple[type[Kind], str], tmp_path: Path) -> Iterator[Kind]:
     """A store in which nothing was made yet."""
-    made = KINDS[request.param](tmp_path)
+    kind, address = kind_of_store
+    made = kind(tmp_path, address)
     yield made
     made.remove()
 
 
 @pytest.fixture
-def kind(bare: Kind) -> Kind:
+def kind(kind_of_store: tuple[type[Kind], str], tmp_path: Path) -> Iterator[Kind]:
     """A store whose schema was made."""
-    store = bare.open()
-    store.create_schema()
-    store.close()
-    return bare
+    kind, address = kind_of_store
+    made = kind.made(tmp_path, address)
+    yield made
+    made.remove()
 
 
 @pytest.fixture
@@ -66,6 +81,22 @@ def store(open_store: Open) -> Store:
 @pytest.fixture
 def shows(kind: Kind) -> Shows:
     return Shows(kind)
+
+
+@pytest.fixture
+def empty(elasticsearch: str, tmp_path: Path) -> Iterator[Elasticsearch]:
+    """An Elasticsearch in which nothing was made, in suites that look into it."""
+    made = Elasticsearch(tmp_path, elasticsearch)
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def own(elasticsearch: str, tmp_path: Path) -> Iterator[Elasticsearch]:
+    """An Elasticsearch whose schema was made."""
+    made = Elasticsearch.made(tmp_path, elasticsearch)
+    yield made
+    made.remove()
 
 
 @pytest.fixture

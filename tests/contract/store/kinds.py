@@ -3,11 +3,18 @@
 Every case runs for every entry, on the real server: one that does not answer fails its cases.
 """
 
+import uuid
 from abc import ABC, abstractmethod
+from contextlib import closing
 from pathlib import Path
+from typing import Any, ClassVar, Self
+from urllib.parse import urlsplit
+
+import requests
 
 from pratai_common import conf as configuration
 from pratai_common.store.base import Store, open_store
+from tests.forwarder import Forwarder
 
 
 class Kind(ABC):
@@ -16,13 +23,22 @@ class Kind(ABC):
     It is pickled to reach other processes, which open the same store. ``folder`` is its own.
     """
 
-    lists_lag = False
-    """Whether lists that may miss the last second do so: then the suite waits for them."""
+    server: ClassVar[str | None] = None
+    """The fixture that gives the address of the server, where there is one."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, address: str) -> None:
         self.folder = folder
+        self.address = address
         options = ["[DEFAULT]", f"state_path = {folder / 'state'}", "[store]", *self.options()]
         (folder / "pratai.conf").write_text("\n".join([*options, ""]))
+
+    @classmethod
+    def made(cls, folder: Path, address: str) -> Self:
+        """Return one whose schema was made."""
+        kind = cls(folder, address)
+        with closing(kind.open()) as store:
+            store.create_schema()
+        return kind
 
     def open(self) -> Store:
         """Open the store as the daemons do."""
@@ -42,6 +58,10 @@ class Kind(ABC):
         """Give it back, with what was in it."""
 
     @abstractmethod
+    def catch_up(self) -> None:
+        """Let lists that may miss the last second miss nothing of what was written until now."""
+
+    @abstractmethod
     def remove(self) -> None:
         """Remove what the store keeps outside ``folder``."""
 
@@ -49,8 +69,8 @@ class Kind(ABC):
 class SQLite(Kind):
     """A file in a folder, which goes away by another name."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, address: str) -> None:
+        super().__init__(folder, address)
         self._state.mkdir()
 
     @property
@@ -66,8 +86,77 @@ class SQLite(Kind):
     def back(self) -> None:
         (self.folder / "away").rename(self._state)
 
+    def catch_up(self) -> None:
+        """Lists show what was committed."""
+
     def remove(self) -> None:
         """Everything is in ``folder``."""
 
 
-KINDS: dict[str, type[Kind]] = {"sqlite": SQLite}
+class Elasticsearch(Kind):
+    """Indices with a prefix of their own, on a server that all share and that each reaches by a
+    way of its own.
+
+    To make indices takes most of a second, to empty them a tenth: so they are used again.
+    """
+
+    server = "elasticsearch"
+    _clean: ClassVar[list[str]] = []
+
+    def __init__(self, folder: Path, address: str, prefix: str | None = None) -> None:
+        self.prefix = prefix or f"t{uuid.uuid4().hex[:12]}"
+        self._way = Forwarder(urlsplit(address).port or 0)
+        self._to_be_kept = prefix is not None
+        super().__init__(folder, address)
+
+    @classmethod
+    def made(cls, folder: Path, address: str) -> Self:
+        """Return one whose schema was made, for this or for a former case."""
+        kind = (
+            cls(folder, address, cls._clean.pop()) if cls._clean else super().made(folder, address)
+        )
+        kind._to_be_kept = True
+        return kind
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the way to the server to this process: others find it in the configuration."""
+        return {name: value for name, value in self.__dict__.items() if name != "_way"}
+
+    def options(self) -> list[str]:
+        return [
+            "driver = elasticsearch",
+            f"hosts = http://127.0.0.1:{self._way.port}",
+            f"index_prefix = {self.prefix}",
+        ]
+
+    def away(self) -> None:
+        self._way.close()
+
+    def back(self) -> None:
+        self._way.open()
+
+    def catch_up(self) -> None:
+        self.call("POST", f"{self.prefix}-*/_refresh")
+
+    def remove(self) -> None:
+        self._way.close()
+        if self._to_be_kept:
+            self.catch_up()
+            everything = {"query": {"match_all": {}}}
+            self.call("POST", f"{self.prefix}-*/_delete_by_query?refresh=true", everything)
+            self._clean.append(self.prefix)
+        else:
+            found = self.call("GET", f"{self.prefix}-*")
+            if found:
+                self.call("DELETE", ",".join(found))
+            self.call("DELETE", f"_index_template/{self.prefix}-*")
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        with requests.Session() as session:
+            session.trust_env = False
+            answer = session.request(method, f"{self.address}/{path}", json=body, timeout=60)
+        answer.raise_for_status()
+        return answer.json()
+
+
+KINDS: dict[str, type[Kind]] = {"sqlite": SQLite, "elasticsearch": Elasticsearch}

@@ -39,6 +39,7 @@ CALLS: dict[str, Callable[[Store, str], object]] = {
     "get_result": lambda store, _: store.get_result("r001"),
     "add_log_chunks": lambda store, _: store.add_log_chunks([chunk()]),
     "log_chunks": lambda store, _: store.log_chunks("r001"),
+    "delete_ended_requests": lambda store, _: store.delete_ended_requests(1, 10),
     "create_subscription": lambda store, new: store.create_subscription(
         subscription(subscription_id=new)
     ),

@@ -208,6 +208,31 @@ def test_a_project_sees_its_own(store: Store, shows: Shows) -> None:
     assert store.list_requests("q", theirs, ALL) == [request(2, project_id="q")]
 
 
+def test_a_list_may_be_of_all_projects(store: Store, shows: Shows) -> None:
+    create(store, *numbered(1, 3), request(2, project_id="q", source="timer"))
+    create(store, request(4, project_id="q", kind="build"))
+    for number, project in ((1, "p"), (2, "q"), (3, "p")):
+        store.create_function(function(number, project_id=project, name=f"n{-number % 3}"))
+
+    def requests(page: Page, **which: Any) -> list[str]:
+        return ids(store.list_requests(None, RequestFilter(**which), page))
+
+    def functions(page: Page, **which: Any) -> list[str]:
+        found = store.list_functions(None, FunctionFilter(**which), page)
+        return [each.function_id for each in found]
+
+    shows(lambda: requests(ALL), ["r003", "r002", "r001"])
+    shows(lambda: functions(ALL), ["f3", "f2", "f1"])
+    for limit in (1, 2, 4):
+        assert walk(requests, Page(limit)) == ["r003", "r002", "r001"]
+        assert walk(requests, Page(limit, descending=False)) == ["r001", "r002", "r003"]
+        assert walk(functions, Page(limit)) == ["f3", "f2", "f1"]
+        assert walk(functions, Page(limit, sort="name", descending=False)) == ["f3", "f2", "f1"]
+    assert requests(ALL, source="timer") == ["r002"]
+    assert functions(ALL, name="n1") == ["f2"]
+    assert requests(Page(9, "none")) == functions(Page(9, "none")) == []
+
+
 @pytest.mark.parametrize("descending", [True, False])
 def test_behind_a_marker_of_nobody_or_of_others_there_is_nothing(
     store: Store, shows: Shows, descending: bool

@@ -11,23 +11,16 @@ import pytest
 from sqlalchemy import event
 
 from pratai_common.records import Status
+from pratai_common.store import sqlite_rows as rows
+from pratai_common.store import sqlite_statements as statements
 from pratai_common.store.base import FunctionFilter, Page, Position, RequestFilter
 from pratai_common.store.sqlite import SQLiteStore
 
 READS: dict[str, tuple[Callable[[SQLiteStore], object], str]] = {
     "due": (lambda store: store.due_requests(1, 9), "requests_pending"),
     "running": (lambda store: store.running_requests(9), "requests_running"),
-    "requests by id": (
-        lambda store: store.get_requests(["r001", "r002"]),
-        "sqlite_autoindex_requests_1",
-    ),
-    "functions by id": (
-        lambda store: store.get_functions(["f1"]),
-        "sqlite_autoindex_functions_1",
-    ),
     "endpoint": (lambda store: store.function_of_endpoint("t"), "endpoints_by_token"),
     "versions": (lambda store: store.list_versions("f1"), "sqlite_autoindex_versions_1"),
-    "input": (lambda store: store.get_input("r001"), "sqlite_autoindex_bodies_1"),
     "logs": (lambda store: store.log_chunks("r001"), "sqlite_autoindex_log_chunks_1"),
     "logs behind": (
         lambda store: store.log_chunks("r001", Position(1, 2)),
@@ -44,6 +37,26 @@ READS: dict[str, tuple[Callable[[SQLiteStore], object], str]] = {
     "daemons": (lambda store: store.list_daemons(), "sqlite_autoindex_daemons_1"),
 }
 """A read of each kind, and the index that it must use."""
+
+
+COMPILED: dict[str, tuple[str, dict[str, str], str]] = {
+    "requests by id": (
+        statements.REQUESTS,
+        {"ids": statements.as_list(["r001", "r002"])},
+        "sqlite_autoindex_requests_1",
+    ),
+    "functions by id": (
+        statements.FUNCTIONS,
+        {"ids": statements.as_list(["f1"])},
+        "sqlite_autoindex_functions_1",
+    ),
+    "body": (
+        statements.BODY,
+        {"request_id": "r001", "part": "input"},
+        "sqlite_autoindex_bodies_1",
+    ),
+}
+"""A statement that is compiled once, its parameters, and the index that it must use."""
 
 
 def _requests(page: Page, **which: Any) -> Callable[[SQLiteStore], object]:
@@ -65,6 +78,14 @@ for _page in (Page(9), Page(9, "r001"), Page(9, descending=False), Page(9, "r1",
         ({"function_id": "f1", "status": Status.RUNNING}, "requests_of_function_status"),
     ):
         READS[f"requests {_page} {_which}"] = _requests(_page, **_which), _index
+    READS[f"requests of all {_page}"] = (
+        lambda store, page=_page: store.list_requests(None, RequestFilter(), page),
+        "requests_of_all_projects",
+    )
+    READS[f"functions of all {_page}"] = (
+        lambda store, page=_page: store.list_functions(None, FunctionFilter(), page),
+        "functions_of_all_projects",
+    )
     READS[f"functions {_page}"] = _functions(_page), "functions_by_age"
     READS[f"functions {_page} of a type"] = _functions(_page, type="async"), "functions_by_age"
     _named = _page._replace(sort="name")
@@ -90,16 +111,32 @@ def wasteful(plan: list[str]) -> list[str]:
 @pytest.mark.parametrize("name", READS)
 def test_a_read_uses_its_index(sqlite_store: SQLiteStore, path: Path, name: str) -> None:
     read, index = READS[name]
-    statements: list[tuple[str, Any]] = []
+    noted: list[tuple[str, Any]] = []
 
     @event.listens_for(sqlite_store._readers, "before_cursor_execute")
     def _note(_c: object, _d: object, statement: str, parameters: Any, *_: object) -> None:
-        statements.append((statement, parameters))
+        noted.append((statement, parameters))
 
     read(sqlite_store)
-    selects = [each for each in statements if each[0].startswith("SELECT")]
+    selects = [each for each in noted if each[0].startswith("SELECT")]
     assert len(selects) == 1
-    plan = plan_of(path, *selects[0])
+    check(plan_of(path, *selects[0]), index)
+
+
+@pytest.mark.parametrize("name", COMPILED)
+def test_a_compiled_statement_uses_its_index(
+    sqlite_store: SQLiteStore, path: Path, name: str
+) -> None:
+    statement, parameters, index = COMPILED[name]
+    check(plan_of(path, statement, parameters), index)
+
+
+def test_what_ended_is_found_by_its_index(sqlite_store: SQLiteStore, path: Path) -> None:
+    statement = rows.ended_requests(5, 9).compile(compile_kwargs={"literal_binds": True})
+    check(plan_of(path, str(statement), ()), "requests_ended")
+
+
+def check(plan: list[str], index: str) -> None:
     assert wasteful(plan) == []
     assert any(f"USING INDEX {index} " in f"{step} " for step in plan), plan
 

@@ -1,0 +1,144 @@
+#!/usr/bin/env bash
+# openstack.sh up: the platform as an OpenStack operator runs it, in the background: Elasticsearch,
+#   Keystone, Swift, nginx before three API processes, scheduler, collector, agent, two nodes.
+# openstack.sh down: stops all that it started. State is kept, in .run/openstack.
+# openstack.sh status: prints which components run; 0 if all do, 3 if the stack is not up.
+#
+# What runs elsewhere is used when its address is in the environment:
+#   PRATAI_ELASTICSEARCH_URL   hosts of Elasticsearch, comma-separated
+#   PRATAI_KEYSTONE_URL        Keystone's /v3; PRATAI_KEYSTONE_PASSWORD is that of its user admin,
+#                              in the project admin of the domain default
+#   PRATAI_SWIFT_URL           says that the catalogue of that Keystone has a Swift
+# shellcheck source=deploy/stack-lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/stack-lib.sh"
+
+STACK=openstack
+HOME_FOLDER="$RUN/openstack"
+KEYSTONE="$HOME_FOLDER/keystone"
+API_PORT=${PRATAI_API_PORT:-9096}
+API_PORTS=("${PRATAI_API1_PORT:-9097}" "${PRATAI_API2_PORT:-9098}" "${PRATAI_API3_PORT:-9099}")
+SCHEDULER_PORT=${PRATAI_SCHEDULER_PORT:-5557}
+COLLECTOR_PORT=${PRATAI_COLLECTOR_PORT:-5556}
+ELASTICSEARCH_PORT=${PRATAI_ELASTICSEARCH_PORT:-9200}
+DRIVER_PORTS=("${PRATAI_DRIVER_PORT:-5558}" "${PRATAI_DRIVER2_PORT:-5559}")
+PORTS=("API $API_PORT" "API1 ${API_PORTS[0]}" "API2 ${API_PORTS[1]}" "API3 ${API_PORTS[2]}"
+    "SCHEDULER $SCHEDULER_PORT" "COLLECTOR $COLLECTOR_PORT"
+    "DRIVER ${DRIVER_PORTS[0]}" "DRIVER2 ${DRIVER_PORTS[1]}")
+PROGRAMS=(pratai-collector pratai-scheduler pratai-driver@1 pratai-driver@2
+    pratai-api@1 pratai-api@2 pratai-api@3)
+
+service() { "$HERE/services/$1.sh" "${@:2}" 9>&-; }
+register() { service keystone-register "$KEYSTONE" "$@"; }
+
+# start_service NAME PORT: with its state in the folder of its name.
+start_service() { timed "starting $1" service "$1" start "$HOME_FOLDER/$1" "$2" >/dev/null; }
+
+# Elasticsearch takes long and needs nobody, so the others start meanwhile.
+start_services() {
+    local elasticsearch
+    [ -n "${PRATAI_ELASTICSEARCH_URL:-}" ] || start_service elasticsearch "$ELASTICSEARCH_PORT" &
+    elasticsearch=$!
+    start_keystone_and_swift
+    wait "$elasticsearch" || die "Elasticsearch did not start"
+}
+
+start_keystone_and_swift() {
+    if [ -n "${PRATAI_KEYSTONE_URL:-}" ]; then
+        note_keystone
+    else
+        start_service keystone "${PRATAI_KEYSTONE_PORT:-5000}"
+    fi
+    [ -n "${PRATAI_SWIFT_URL:-}" ] ||
+        KEYSTONE_FOLDER=$KEYSTONE start_service swift "${PRATAI_SWIFT_PORT:-8080}"
+    say "registering users and the service"
+    register <<END
+user pratai service service member
+user demo demo member
+user other other member
+service pratai function http://127.0.0.1:$API_PORT
+END
+}
+
+# Where keystone-register.sh looks for one that runs elsewhere.
+note_keystone() {
+    mkdir -p "$KEYSTONE/passwords"
+    chmod 700 "$KEYSTONE/passwords"
+    printf '%s\n' "$PRATAI_KEYSTONE_URL" >"$KEYSTONE/url"
+    write_private "$KEYSTONE/passwords/admin" <<<"${PRATAI_KEYSTONE_PASSWORD:?of the user admin}"
+}
+
+# The API processes and the nodes differ in what stands in the files of their own: instances.
+conf() {
+    local number authtoken
+    for number in 1 2 3; do
+        printf '[DEFAULT]\nlog_file = pratai-api@%s.log\n[api]\nport = %s\n' \
+            "$number" "${API_PORTS[number - 1]}" >"$HOME_FOLDER/pratai-api@$number.conf"
+    done
+    for number in 1 2; do
+        printf '[DEFAULT]\nlog_file = pratai-driver@%s.log\n[driver]\nname = %s\nbind = %s\n' \
+            "$number" "$(node_name)-$number" "tcp://127.0.0.1:${DRIVER_PORTS[number - 1]}" \
+            >"$HOME_FOLDER/pratai-driver@$number.conf"
+    done
+    cat <<END
+[DEFAULT]
+state_path = $HOME_FOLDER/state
+log_dir = $HOME_FOLDER/log
+[launcher]
+programs = $(printf '%s,' "${PROGRAMS[@]}")pratai-agent
+[api]
+auth_strategy = keystone
+trust_proxy_ids = true
+[nginx]
+listen = 127.0.0.1:$API_PORT
+apis = $(printf '127.0.0.1:%s,' "${API_PORTS[@]}" | sed 's/,$//')
+access_log = $HOME_FOLDER/nginx/access.log
+site_path = $HOME_FOLDER/nginx/pratai.conf
+command = $(service nginx command "$HOME_FOLDER/nginx")
+[sockets]
+scheduler = tcp://127.0.0.1:$SCHEDULER_PORT
+collector = tcp://127.0.0.1:$COLLECTOR_PORT
+[store]
+driver = elasticsearch
+hosts = ${PRATAI_ELASTICSEARCH_URL:-http://127.0.0.1:$ELASTICSEARCH_PORT}
+[archives]
+driver = swift
+node_url = http://127.0.0.1:$API_PORT
+END
+    authtoken=$(register authtoken pratai)
+    printf '%s\n' "$authtoken"
+    printf '%s\n' "$authtoken" | sed 's/^\[keystone_authtoken\]$/[swift]/; /^www_authenticate_uri/d'
+    "$HERE/build-settings.sh"
+}
+
+start_front() {
+    local site="$HOME_FOLDER/nginx/pratai.conf"
+    "$VENV/bin/pratai-nginx-conf" --config-file "$HOME_FOLDER/pratai.conf" >"$site"
+    start_service nginx "$API_PORT"
+}
+
+# The project's ordinary user, the administrator, and a user of another project.
+write_files() {
+    write_rc clientrc demo demo
+    write_rc adminrc admin admin
+    write_rc otherrc other other
+}
+
+write_rc() {
+    {
+        echo unset OS_PRATAI_URL # of an embedded stack: here the catalogue says where it is
+        register openrc "$2" "$3"
+        print_path
+    } | write_private "$RUN/$1"
+}
+
+stop_services() {
+    local name
+    wait # for a start that is still at work, when another has failed
+    for name in nginx swift keystone elasticsearch; do
+        [ ! -d "$HOME_FOLDER/$name" ] || service "$name" stop "$HOME_FOLDER/$name"
+    done
+    rm -f "$RUN"/{clientrc,adminrc,otherrc}
+}
+
+mkdir -p "$HOME_FOLDER/nginx"
+run_command "$@"

@@ -1,0 +1,71 @@
+# shellcheck shell=bash disable=SC2034
+# Sourced by the scripts of this folder: one a server that the platform works with, for development
+# and tests. Each has the same face:
+#
+#   NAME.sh install             fetches it once, into the cache; repeating it changes nothing
+#   NAME.sh start FOLDER PORT   starts it on loopback with its state in FOLDER; prints its address
+#   NAME.sh stop FOLDER         stops what start started there; the state stays
+#
+# shellcheck source=deploy/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../lib.sh"
+# For install: missing, install_packages; and CACHE, where what is fetched is kept.
+# shellcheck source=deploy/packages.sh
+. "$ROOT/deploy/packages.sh"
+
+# launch_in_background FOLDER NAME COMMAND...: starts a server in a session of its own; its output
+# goes to FOLDER/NAME.log and its process is noted in FOLDER/NAME.pid.
+launch_in_background() {
+    local folder=$1 name=$2
+    shift 2
+    setsid "$@" </dev/null >>"$folder/$name.log" 2>&1 9>&- &
+    note_pid "$folder/$name.pid" "$!"
+}
+
+# noted FOLDER NAME: prints the pid of the server that was started there, if it lives.
+noted() {
+    local pid identity
+    [ -s "$1/$2.pid" ] || return 1
+    read -r pid identity <"$1/$2.pid"
+    ! gone "$pid" && [ "$(process_id "$pid")" = "$identity" ] && printf '%s\n' "$pid"
+}
+
+# stop_noted FOLDER NAME: asks it to end, and kills it if it does not.
+stop_noted() {
+    local pid
+    if pid=$(noted "$1" "$2"); then
+        kill "$pid"
+        wait_until 60 gone "$pid" || kill -9 "$pid"
+        wait_until 10 gone "$pid" || die "$2 (pid $pid) does not end"
+    fi
+    rm -f "$1/$2.pid"
+}
+
+# await_http FOLDER NAME URL SECONDS: until it answers anything; hopeless when its process has ended.
+await_http() {
+    local folder=$1 name=$2 url=$3
+    wait_until "$4" answers_or_ended "$folder" "$name" "$url" || true
+    http_answers "$url" || { tail -n 20 "$folder/$name.log" >&2 && die "$name does not answer at $url"; }
+}
+
+answers_or_ended() { http_answers "$3" || ! noted "$1" "$2" >/dev/null; }
+
+http_answers() { curl -s -o /dev/null --noproxy '*' --max-time 2 "$1"; }
+
+port_is_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# service_venv NAME: makes CACHE/venv/NAME once, with the packages pinned in NAME.txt beside these
+# scripts; whoever comes second waits. A changed list, or another python, makes it anew.
+service_venv() {
+    local venv="$CACHE/venv/$1" wanted="$ROOT/deploy/services/$1.txt" python
+    python=$(usable_python) || die "no python3 (3.11 or later) with venv can be found"
+    mkdir -p "$CACHE/venv"
+    (
+        flock 8
+        cmp -s "$wanted" "$venv/made-of.txt" && "$venv/bin/python" -c '' 2>/dev/null && exit
+        rm -rf "$venv"
+        "$python" -m venv "$venv"
+        timed "pip install $1" "$venv/bin/python" -m pip install -q --disable-pip-version-check \
+            --cache-dir "$CACHE/pip" -r "$wanted" </dev/null >&2
+        cp "$wanted" "$venv/made-of.txt"
+    ) 8>"$CACHE/venv/$1.lock"
+}

@@ -1,0 +1,63 @@
+"""A line in the log for each HTTP request, written when the last byte of its answer is.
+
+Its context is that of the request: the HTTP request's own id, which the caller has seen in
+``X-Openstack-Request-Id``, and the function request's, so that either leads to the other.
+"""
+
+import logging
+from collections.abc import Iterable
+from contextlib import nullcontext
+from datetime import timedelta
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from gunicorn.glogging import Logger
+from oslo_context.context import RequestContext, get_current
+
+from pratai_common.log_context import logged
+
+LOG = logging.getLogger(__name__)
+_HOOKS = "hooks/"
+"""What follows it in a path is the token of a hook: whoever has it may call the function."""
+
+
+class Answered(Protocol):
+    """What gunicorn knows of an answer."""
+
+    status: str
+    headers: Iterable[tuple[str, str]]
+    sent: int
+
+
+class AccessLog(Logger):  # type: ignore[misc]
+    """Gunicorn's logger, with our own lines for what it would write to an access log."""
+
+    def access(
+        self, resp: Answered, req: object, environ: dict[str, Any], request_time: timedelta
+    ) -> None:
+        """Log a request and how it was answered: no query, no headers, no token of a hook."""
+        headers = {name.lower(): value for name, value in resp.headers}
+        _be_in_context_of(headers.get("x-openstack-request-id"))
+        function_request = headers.get("x-pratai-request-id")
+        with logged(function_request) if function_request else nullcontext():
+            LOG.info(
+                "%s %s %s, %d bytes, %.1f ms",
+                environ.get("REQUEST_METHOD"),
+                shown_path(environ.get("PATH_INFO", "")),
+                str(resp.status).partition(" ")[0],
+                resp.sent,
+                request_time / timedelta(milliseconds=1),
+            )
+
+
+def shown_path(path: str) -> str:
+    """Return a path as a log line may hold it; ``path`` is decoded as WSGI has it (latin-1)."""
+    head, secret, _ = path.partition(_HOOKS)
+    return quote(head, safe="/:", encoding="latin-1") + (f"{secret}***" if secret else "")
+
+
+def _be_in_context_of(http_request: str | None) -> None:
+    """Let this thread's context be the request's, also where none was made while it was handled."""
+    context = get_current()
+    if context is None or context.request_id != http_request:
+        RequestContext(request_id=http_request)

@@ -1,0 +1,74 @@
+"""Which function request a thread works on, as its log lines show it.
+
+oslo.log shows the ``resource_uuid`` of the thread's context in one place of each line, before the
+text, and of each line of a traceback; ``conf.py`` sets how: ``[request: ID] ``. In the API the
+context is that of the HTTP request, whose own id stands before it.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from oslo_context.context import RequestContext, get_current
+
+REQUEST_FORMAT = "[request: %(uuid)s] "
+_MOST_CHARACTERS = 64
+"""Ids that we make are shorter; one in a malformed message may be anything."""
+
+
+@contextmanager
+def logged(request_id: str) -> Iterator[None]:
+    """Have what this thread logs in the block carry a function request's id."""
+    context = get_current() or _bare()
+    before = context.resource_uuid
+    context.resource_uuid = shown(request_id)
+    try:
+        yield
+    finally:
+        context.resource_uuid = before
+
+
+def concerns(request_id: str) -> None:
+    """Have all that this thread logs from now on, of what its context is of, carry the id."""
+    context = get_current() or _bare()
+    context.resource_uuid = shown(request_id)
+
+
+def carried(work: Callable[[], None]) -> Callable[[], None]:
+    """Return work for another thread, which then logs what it does as this thread would now."""
+    context = get_current()
+    request_id = None if context is None else context.resource_uuid
+    if request_id is None:
+        return work
+
+    def carry() -> None:
+        with logged(request_id):
+            work()
+
+    return carry
+
+
+def one_line(record: logging.LogRecord) -> bool:
+    """Keep a text on its line, as a filter of a handler: it may hold what others have sent."""
+    text = record.getMessage()
+    if not text.isprintable():
+        record.msg = "".join(each if each.isprintable() else _escaped(each) for each in text)
+        record.args = None
+    return True
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
+def shown(request_id: str) -> str:
+    """Return an id as a log line may hold it: one line, and not endless."""
+    text = request_id if request_id.isprintable() else ascii(request_id)
+    return text[:_MOST_CHARACTERS]
+
+
+def _bare() -> RequestContext:
+    """Return the context, from now on, of a thread that handles no HTTP request."""
+    context = RequestContext()
+    context.request_id = ""  # it makes one up, which would stand for nothing
+    return context

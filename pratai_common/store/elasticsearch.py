@@ -1,0 +1,218 @@
+"""The store of a production installation: a cluster of Elasticsearch, one index a kind of record.
+
+Writes are durable when a bulk request is acknowledged (``translog.durability: request``, on every
+copy that is in sync). Reads by id are as last written, searches lag by one refresh.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+
+from oslo_config import cfg
+
+from pratai_common.clock import now_ms
+from pratai_common.records import (
+    Body,
+    Daemon,
+    Function,
+    LogChunk,
+    Request,
+    Subscription,
+    Version,
+)
+from pratai_common.store.base import (
+    Created,
+    FunctionFilter,
+    Lease,
+    NewRequest,
+    Page,
+    Position,
+    RequestChange,
+    RequestFilter,
+    Store,
+)
+from pratai_common.store.elasticsearch_access import Access
+from pratai_common.store.elasticsearch_client import Client, Settings
+from pratai_common.store.elasticsearch_cluster import Cluster
+from pratai_common.store.elasticsearch_functions import Functions
+from pratai_common.store.elasticsearch_indices import Layout
+from pratai_common.store.elasticsearch_requests import Requests
+from pratai_common.store.elasticsearch_schema import Schema
+from pratai_common.store.elasticsearch_upgrade import LEASE, Upgrade
+
+
+class ElasticsearchStore(Store):
+    """See :class:`Store`. One object serves all threads of a process."""
+
+    def __init__(self, settings: Settings, layout: Layout) -> None:
+        self._client = Client(settings)
+        access = Access(self._client, layout, settings.timeout_seconds)
+        self._cluster = Cluster(access)
+        self._functions = Functions(access, now_ms)
+        self._requests = Requests(access)
+        upgrade = Upgrade(self._client, layout, self._cluster, now_ms)
+        self._schema = Schema(self._client, layout, upgrade)
+
+    @classmethod
+    def from_conf(cls, conf: cfg.ConfigOpts) -> "ElasticsearchStore":
+        """Make the connection that the configuration names; no host has to be there."""
+        options = conf.store
+        replicas = options.replicas
+        if replicas is None:
+            replicas = 1 if len(options.hosts) > 1 else 0
+        settings = Settings(
+            hosts=tuple(options.hosts),
+            timeout_seconds=options.timeout_seconds,
+            ca_bundle=options.ca_bundle,
+            username=options.username,
+            password=options.password,
+            api_key=options.api_key,
+        )
+        layout = Layout(options.index_prefix, options.shards, replicas, options.refresh_ms)
+        return cls(settings, layout)
+
+    def create_schema(self) -> None:
+        """Make templates and indices that are not there, upgrade those of former releases."""
+        self._schema.create()
+
+    def close(self) -> None:
+        """Let what is under way end, and close the connections."""
+        self._client.close()
+
+    # Functions and versions
+
+    def create_function(self, function: Function) -> None:
+        """See Store."""
+        self._functions.create(function)
+
+    def get_functions(self, function_ids: Sequence[str]) -> dict[str, Function]:
+        """See Store."""
+        return self._functions.get(function_ids)
+
+    def list_functions(
+        self, project_id: str | None, which: FunctionFilter, page: Page
+    ) -> list[Function]:
+        """See Store."""
+        return self._functions.listed(project_id, which, page)
+
+    def function_of_endpoint(self, token: str) -> Function | None:
+        """See Store."""
+        return self._functions.of_endpoint(token)
+
+    def change_function(
+        self, function_id: str, apply: Callable[[Function], Function | None]
+    ) -> Function | None:
+        """See Store."""
+        return self._functions.change(function_id, apply)
+
+    def create_version(self, version: Version) -> bool:
+        """See Store."""
+        return self._functions.create_version(version)
+
+    def list_versions(self, function_id: str) -> list[Version]:
+        """See Store."""
+        return self._functions.versions(function_id)
+
+    def change_version(
+        self, function_id: str, number: int, apply: Callable[[Version], Version | None]
+    ) -> Version | None:
+        """See Store."""
+        return self._functions.change_version(function_id, number, apply)
+
+    # Requests
+
+    def create_requests(self, new: Sequence[NewRequest]) -> list[Created]:
+        """See Store."""
+        return self._requests.create(new)
+
+    def get_requests(self, request_ids: Sequence[str]) -> dict[str, Request]:
+        """See Store."""
+        return self._requests.get(request_ids)
+
+    def list_requests(
+        self, project_id: str | None, which: RequestFilter, page: Page
+    ) -> list[Request]:
+        """See Store."""
+        return self._requests.listed(project_id, which, page)
+
+    def due_requests(self, now: int, limit: int, besides: Collection[str] = ()) -> list[Request]:
+        """See Store."""
+        return self._requests.due(now, limit, besides)
+
+    def running_requests(self, limit: int) -> list[Request]:
+        """See Store."""
+        return self._requests.running(limit)
+
+    def change_requests(self, changes: Sequence[RequestChange]) -> list[Request | None]:
+        """See Store."""
+        return self._requests.change(changes)
+
+    def get_input(self, request_id: str) -> Body | None:
+        """See Store."""
+        return self._requests.body(request_id, "input")
+
+    def get_result(self, request_id: str) -> Body | None:
+        """See Store."""
+        return self._requests.body(request_id, "result")
+
+    # Logs
+
+    def add_log_chunks(self, chunks: Sequence[LogChunk]) -> None:
+        """See Store."""
+        self._requests.add_log_chunks(chunks)
+
+    def log_chunks(self, request_id: str, after: Position | None = None) -> list[LogChunk]:
+        """See Store."""
+        return self._requests.log_chunks(request_id, after)
+
+    # Retention
+
+    def delete_ended_requests(self, before: int, limit: int) -> int:
+        """See Store. Not while indices are replaced: what is gone would be copied."""
+        if self._cluster.held(LEASE, now_ms()):
+            return 0
+        return self._requests.delete_ended(before, limit)
+
+    # Subscriptions
+
+    def create_subscription(self, subscription: Subscription) -> None:
+        """See Store."""
+        self._functions.create_subscription(subscription)
+
+    def list_subscriptions(self, kind: str) -> list[Subscription]:
+        """See Store."""
+        return self._functions.subscriptions(kind)
+
+    def subscriptions_of(self, function_id: str) -> list[Subscription]:
+        """See Store."""
+        return self._functions.subscriptions_of(function_id)
+
+    def change_subscription(
+        self, subscription_id: str, apply: Callable[[Subscription], Subscription | None]
+    ) -> Subscription | None:
+        """See Store."""
+        return self._functions.change_subscription(subscription_id, apply)
+
+    def delete_subscription(self, subscription_id: str) -> None:
+        """See Store."""
+        self._functions.delete_subscription(subscription_id)
+
+    # Daemons and leases
+
+    def put_daemon(self, daemon: Daemon) -> None:
+        """See Store."""
+        self._cluster.put_daemon(daemon)
+
+    def list_daemons(self) -> list[Daemon]:
+        """See Store."""
+        return self._cluster.daemons()
+
+    def remove_daemon(self, daemon_type: str, daemon_id: str) -> None:
+        """See Store."""
+        self._cluster.remove_daemon(daemon_type, daemon_id)
+
+    def acquire_lease(self, name: str, holder: str, now: int, duration_ms: int) -> Lease | None:
+        """See Store."""
+        return self._cluster.acquire_lease(name, holder, now, duration_ms)
+
+    def release_lease(self, name: str, holder: str) -> None:
+        """See Store."""
+        self._cluster.release_lease(name, holder)

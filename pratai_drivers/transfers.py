@@ -1,0 +1,143 @@
+"""What a node gets from elsewhere and brings there: by HTTP, from addresses that it was given.
+
+It holds no credentials: an address says all. An address is a right, so it stands in no log and no
+message. No proxy of the environment is used, and no redirection is followed.
+"""
+
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import urllib3
+from urllib3.exceptions import HTTPError
+
+from pratai_common.errors import ArchiveMissingError, TransferError
+from pratai_drivers.engines.base import GivenUp, wanted
+
+LOG = logging.getLogger(__name__)
+PAUSES_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 2.0, 2.0)
+"""Between tries: an API that is restarted answers within these."""
+
+_MOST_CONNECT_SECONDS = 5.0
+_CHUNK_BYTES = 256 * 1024
+
+
+class _Kept(msgspec.Struct):
+    """What the API says of an output that it keeps."""
+
+    sha256: str
+
+
+class _UnansweredError(Exception):
+    """There was no answer, or one that says no more than that there may be one later."""
+
+
+class Transfers:
+    """See the module. May be used from many threads.
+
+    ``timeout`` is how long whoever is asked may be silent, seconds; ``pauses`` are those between
+    tries; so many idle ``connections`` are kept.
+    """
+
+    def __init__(
+        self,
+        timeout: float,
+        pauses: Sequence[float] = PAUSES_SECONDS,
+        connections: int = 1,
+    ) -> None:
+        limits = urllib3.Timeout(connect=min(timeout, _MOST_CONNECT_SECONDS), read=timeout)
+        self._pool = urllib3.PoolManager(timeout=limits, retries=False, maxsize=connections)
+        self._pauses = pauses
+        self._lock = threading.Lock()
+        self._unanswered: str | None = None
+
+    def fetch(self, url: str, sha256: str, most: int, given_up: GivenUp = wanted) -> bytes:
+        """Return an archive of ``most`` bytes at most.
+
+        Raises ArchiveMissingError where it is not there, or something else is there for good, and
+        TransferError where nothing can be said of it, or it is ``given_up``.
+        """
+        for pause in (*self._pauses, None):
+            try:
+                content = self._get(url, most)
+            except _UnansweredError as error:
+                why = str(error)
+            else:
+                if hashlib.sha256(content).hexdigest() == sha256:
+                    return content
+                why = "damaged"
+            if pause is None or given_up():
+                break
+            LOG.info("an archive is asked for again in %s s: %s", pause, why)
+            time.sleep(pause)
+        if why == "damaged":
+            raise ArchiveMissingError(f"{sha256} is damaged")
+        with self._lock:
+            self._unanswered = url
+        raise TransferError(f"an archive could not be fetched: {why}")
+
+    def bring(self, url: str, content: bytes, sha256: str, headers: Mapping[str, str]) -> None:
+        """Have the API keep an output, in one try; raises TransferError."""
+        try:
+            answer = self._pool.request("POST", url, body=content, headers=headers, redirect=False)
+            if answer.status != 200:
+                raise TransferError(f"answered with {answer.status}")
+            kept = msgspec.json.decode(answer.data, type=_Kept)
+        except (HTTPError, OSError, msgspec.DecodeError) as error:
+            raise TransferError(_why(error)) from error
+        if kept.sha256 != sha256:
+            raise TransferError("something else arrived")
+
+    def check(self) -> None:
+        """Raise TransferError while whoever gave no archive the last time does not answer yet."""
+        with self._lock:
+            url = self._unanswered
+        if url is None:
+            return
+        try:
+            answer = self._pool.request("HEAD", url, redirect=False)
+        except (HTTPError, OSError) as error:
+            raise TransferError(f"archives cannot be fetched: {_why(error)}") from error
+        if answer.status >= 500:
+            raise TransferError(f"archives cannot be fetched: answered with {answer.status}")
+        with self._lock:
+            if self._unanswered == url:
+                self._unanswered = None
+
+    def _get(self, url: str, most: int) -> bytes:
+        """Return what is there, in one try; raises what ``fetch`` does, and _UnansweredError."""
+        try:
+            answer = self._pool.request("GET", url, redirect=False, preload_content=False)
+            with answer:
+                _require_found(answer.status)
+                content = _read(answer, most)
+                answer.release_conn()
+                return content
+        except (HTTPError, OSError) as error:
+            raise _UnansweredError(_why(error)) from error
+
+
+def _require_found(status: int) -> None:
+    if status == 404:
+        raise ArchiveMissingError("it is not there")
+    if status >= 500 or status in (408, 429):
+        raise _UnansweredError(f"answered with {status}")
+    if status != 200:
+        raise TransferError(f"an archive could not be fetched: answered with {status}")
+
+
+def _read(answer: urllib3.BaseHTTPResponse, most: int) -> bytes:
+    content = bytearray()
+    while chunk := answer.read(_CHUNK_BYTES):
+        content += chunk
+        if len(content) > most:
+            raise ArchiveMissingError(f"what is there has more than {most} bytes")
+    return bytes(content)
+
+
+def _why(error: Exception) -> str:
+    """Return what went wrong, without the address that the error's own text may have in it."""
+    return type(error).__name__

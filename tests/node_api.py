@@ -1,0 +1,94 @@
+"""What nodes ask of the API, answered by its real application in the test's own process."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import zmq
+from oslo_middleware.request_id import RequestId
+from werkzeug.serving import make_server
+
+from pratai_api.app import create_app
+from pratai_api.auth import NoAuth
+from pratai_api.replies import Replies
+from pratai_api.services import Services, Waits
+from pratai_common.archives.filesystem import FilesystemArchives
+from pratai_common.beat import Witness
+from pratai_common.clock import now_ms
+from pratai_common.messages import Package
+from pratai_common.node_urls import NodeUrls
+from pratai_common.store.sqlite import SQLiteStore
+from pratai_common.submit import Submitter
+from pratai_common.tokens import create_key, load_key
+from tests.stack import free_port
+
+
+class NodeApi:
+    """One such application, with archives in a folder of its own. ``url`` is where it is."""
+
+    def __init__(self, folder: Path) -> None:
+        create_key(folder / "api-key")
+        self.key = load_key(folder / "api-key")
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.urls = NodeUrls(self.url, self.key)
+        self.archives = FilesystemArchives(folder / "api-archives", self.urls)
+        self._store = SQLiteStore(folder / "api.sqlite")
+        self._store.create_schema()
+        self._context: zmq.Context[Any] = zmq.Context()
+        self._replies = Replies(self._context, "tcp://127.0.0.1:*")
+        application = create_app(
+            Services(
+                store=self._store,
+                archives=self.archives,
+                submitter=Submitter(self._store, self.archives, lambda _: False, now_ms),
+                send=lambda _: False,
+                replies=self._replies,
+                waits=Waits(1),
+                name="api",
+                witness=Witness(),
+                clock=now_ms,
+                runtimes=("python3",),
+                key=self.key,
+                urls=self.urls,
+            ),
+            NoAuth(),
+        )
+        self._app = RequestId(application)
+        self.start()
+
+    def start(self) -> None:
+        """Answer, again after a ``stop`` on the same port."""
+        self._server = make_server("127.0.0.1", self.port, self._app, threaded=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, name="node-api")
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Answer nothing any more."""
+        if not self._thread.is_alive():
+            return
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def close(self) -> None:
+        self.stop()
+        self._replies.close()
+        self._context.term()
+        self._store.close()
+
+    def address(self, sha256: str, seconds: int = 3600) -> str:
+        """Return the address of an archive as a scheduler would give it to a node."""
+        return self.archives.url(sha256, now_ms() // 1000 + seconds)
+
+    def package(self, content: bytes, project_id: str = "p") -> Package:
+        """Return the package of a zip that is kept here."""
+        sha256 = self.archives.put(content)
+        return Package(
+            project_id=project_id,
+            function_id="f",
+            version=1,
+            runtime="python3",
+            archive_sha256=sha256,
+            archive_url=self.address(sha256),
+        )

@@ -1,0 +1,51 @@
+"""The real servers that the platform works with, as tests use them: see ``deploy/services``."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from tests.stack import free_port
+
+_SCRIPTS = Path(__file__).parent.parent / "deploy" / "services"
+
+
+class Service:
+    """One server in a folder of its own, which a user without rights can reach: some servers
+    refuse to run as root, and pytest's folders are private.
+    """
+
+    def __init__(self, name: str, *, port: int | None = None) -> None:
+        self.name = name
+        self.folder = Path(tempfile.mkdtemp(prefix=f"pratai-{name}-"))
+        self.folder.chmod(0o755)
+        self.port = port or free_port()
+        self.url = ""
+
+    def start(self, **environment: str) -> "Service":
+        """Start it, again after a ``stop`` with what was in it; ``url`` is its address then."""
+        self.url = self._run("start", str(self.folder), str(self.port), environment=environment)
+        return self
+
+    def stop(self) -> None:
+        self._run("stop", str(self.folder))
+
+    def remove(self) -> None:
+        """Stop it and forget what was in it."""
+        self.stop()
+        shutil.rmtree(self.folder)
+
+    def pid(self, name: str | None = None) -> int:
+        """Return the pid of its main process, or of one of several by name."""
+        return int((self.folder / f"{name or self.name}.pid").read_text().split()[0])
+
+    def _run(self, *arguments: str, environment: dict[str, str] | None = None) -> str:
+        done = subprocess.run(
+            [_SCRIPTS / f"{self.name}.sh", *arguments],
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **(environment or {})},
+        )
+        return done.stdout.strip()
