@@ -24,7 +24,7 @@ test:
 	@tests/run.sh
 
 test-all:
-	@tests/run.sh
+	@tests/run.sh all
 
 bench:
 	@benchmarks/run.sh

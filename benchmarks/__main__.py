@@ -6,13 +6,16 @@ There, ``figures.txt`` holds what was printed, and each figure has a picture.
 import argparse
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from benchmarks import (
+    acceptance,
     building,
     cold,
     common,
     decisions,
     dispatching,
+    listing,
     memory,
     picture,
     rate,
@@ -22,6 +25,10 @@ from benchmarks import (
 _FIGURES: dict[str, Callable[[int], Iterator[common.Figure]]] = {
     "request-time": request_time.figures,
     "rate": rate.figures,
+    "acceptance-sqlite": partial(acceptance.figures, "sqlite"),
+    "acceptance-elasticsearch": partial(acceptance.figures, "elasticsearch"),
+    "listing-sqlite": partial(listing.figures, "sqlite"),
+    "listing-elasticsearch": partial(listing.figures, "elasticsearch"),
     "decisions": decisions.figures,
     "dispatching": dispatching.figures,
     "memory": memory.figures,

@@ -1,10 +1,10 @@
 """``python -m benchmarks.baseline_server --config-file CONF``: the API's own server with no
 platform behind it.
 
-The same gunicorn with the same settings answers three routes: ``/echo`` answers the payload;
-``/accept`` writes the record durably, then answers its id; ``/run`` does the same, and has the
-result written durably behind it. Writes are shared in one transaction as in the real store, but by
-sqlite3 itself, into one table.
+The same gunicorn with the same settings answers four routes: ``/nothing`` answers 202 and does
+nothing else; ``/echo`` answers the payload; ``/accept`` writes the record durably, then answers its
+id; ``/run`` does the same, and has the result written durably behind it. Writes are shared in one
+transaction as in the real store, but by sqlite3 itself, into one table.
 """
 
 import queue
@@ -18,12 +18,14 @@ from pathlib import Path
 import msgspec
 from flask import Flask, Response, request
 
+from pratai_api import options
 from pratai_api.daemon import ApiServer
 from pratai_api.schemas import Call
 from pratai_common import conf as configuration
 from pratai_common import limits
 from pratai_common.clock import iso, now_ms
 from pratai_common.records import Request
+from pratai_common.tokens import create_key
 
 _SCHEMA = """CREATE TABLE IF NOT EXISTS requests
 (id PRIMARY KEY, doc, input, result, runs INTEGER) WITHOUT ROWID"""
@@ -101,6 +103,10 @@ def _app(ledger: Ledger) -> Flask:
         ledger.write(_INSERT, record.request_id, document, payload, runs).result()
         return record.request_id, payload
 
+    @app.post("/nothing")
+    def _nothing() -> Response:
+        return _json(b"{}", 202)
+
     @app.post("/echo")
     def _echo() -> Response:
         return _json(_payload())
@@ -169,5 +175,13 @@ def _record() -> tuple[Request, bytes]:
     return record, _payload()
 
 
+def main() -> None:
+    """Run the program."""
+    conf = configuration.load("baseline", sys.argv[1:])
+    options.register(conf)
+    create_key(configuration.token_key_path(conf))  # the API's server wants one
+    BaselineServer(conf).run()
+
+
 if __name__ == "__main__":
-    BaselineServer(configuration.load("baseline", sys.argv[1:])).run()
+    main()

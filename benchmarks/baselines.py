@@ -34,7 +34,10 @@ def server(folder: Path) -> Iterator[str]:
     """Give the address of the API's server with no platform behind it."""
     port = free_port()
     conf = folder / "baseline.conf"
-    conf.write_text(f"[DEFAULT]\nstate_path = {folder}\nlog_dir = {folder}\n[api]\nport = {port}\n")
+    conf.write_text(
+        f"[DEFAULT]\nstate_path = {folder}\nlog_dir = {folder}\n"
+        f"[api]\nport = {port}\naccess_log = false\n"
+    )
     url = f"http://127.0.0.1:{port}"
     with process(["benchmarks.baseline_server", "--config-file", str(conf)]) as running:
 

@@ -41,6 +41,7 @@ from pratai_common.messages import (
     Submitted,
     encode,
 )
+from pratai_common.node_urls import NodeUrls
 from pratai_common.records import Body, FunctionStatus, Request, Status, Version
 from pratai_common.store.base import Changed, NewRequest, RequestChange
 from pratai_common.store.sqlite import SQLiteStore
@@ -230,7 +231,9 @@ class _World:
 
         return Dispatcher(
             self.store,
-            Assignments(self._key, now_ms),
+            Assignments(
+                self._key, now_ms, NodeUrls("http://127.0.0.1:9096", self._key).archive, 3600
+            ),
             Leadership(self.store, "benchmark", lease_ms=_LONG_MS, settle_ms=0),
             Nodes(lease_ms=_LONG_MS, adopt_ms=_LONG_MS),
             Sends(to_node, _unwanted, _unwanted),

@@ -17,6 +17,7 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 engine=$(deploy/engine.sh start)
+case " ${*:-elasticsearch} " in *elasticsearch*) deploy/services/elasticsearch.sh install ;; esac
 (umask 077 && deploy/build-settings.sh >"$work/build.conf")
 printf '[DEFAULT]\nstate_path = %s/prepare\n' "$work" >"$work/prepare.conf"
 "$VENV/bin/pratai-driver" \

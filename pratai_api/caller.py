@@ -33,6 +33,11 @@ def current() -> Caller:
     return cast("Caller", g.caller)
 
 
+def project_id() -> str | None:
+    """Return the caller's project, ``None`` where it is not known who calls."""
+    return None if is_anonymous() else current().project_id
+
+
 def is_anonymous() -> bool:
     """Say whether it is not known who calls."""
     return g.caller is None

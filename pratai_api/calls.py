@@ -51,6 +51,13 @@ def cause(kind: str) -> Cause:
     return Cause(kind, f"key:{key}")
 
 
+def strangers(cause: Cause, project_id: str | None) -> Cause:
+    """Return the cause where the caller is of another project than the function, or of none: their
+    keys are no keys of the project's, whose results they would be given.
+    """
+    return Cause(cause.kind, f"of:{project_id or ''}:{cause.name}")
+
+
 def perform(event: Event, wait: float | None) -> Response:
     """Do what the function's type says; ``wait`` is how many seconds the caller would wait.
 

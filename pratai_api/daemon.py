@@ -53,6 +53,7 @@ class ApiServer(BaseApplication):  # type: ignore[misc]
             "graceful_timeout": self._conf.grace_seconds,
             "worker_exit": lambda _server, _worker: self._close(),
             "control_socket_disable": True,
+            "forwarder_headers": "",
             "proc_name": "pratai-api",
         }
         if self._conf.api.access_log:
@@ -75,14 +76,14 @@ class ApiServer(BaseApplication):  # type: ignore[misc]
         submitter = Submitter(store, archives, send, now_ms)
         beat = self._beat = Beat(store, "api", now_ms, lambda: replies.dropped, replies.address)
         beat.start()
-        waits = Waits(max(1, conf.api.threads * 3 // 4))
         services = Services(
             store,
             archives,
             submitter,
             send,
             replies,
-            waits,
+            Waits(max(1, conf.api.threads // 2), "results"),
+            Waits(max(1, conf.api.threads // 4), "logs"),
             beat.daemon_id,
             beat.witness,
             now_ms,

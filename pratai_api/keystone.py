@@ -1,6 +1,7 @@
 """Callers by Keystone's tokens: auth_token validates and caches them, oslo.policy judges."""
 
 import logging
+import threading
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -18,6 +19,7 @@ from pratai_api.errors import ApiError
 LOG = logging.getLogger(__name__)
 _TOKENS = ("HTTP_X_AUTH_TOKEN", "HTTP_X_STORAGE_TOKEN")
 _RETRY_AFTER_SECONDS = "1"
+_PATIENCE_SECONDS = 1.0
 
 
 class KeystoneIdentity:
@@ -25,7 +27,9 @@ class KeystoneIdentity:
 
     auth_token is made to stand before a whole application. Here it stands before ``_accept`` and
     is called for the routes that need a caller alone: what is anonymous works without Keystone,
-    and neither the body of a request nor that of an answer passes through it.
+    and neither the body of a request nor that of an answer passes through it. While Keystone does
+    not answer, an eighth of the API's threads wait for it at most: the others serve who needs no
+    token.
     """
 
     secured = True
@@ -37,13 +41,19 @@ class KeystoneIdentity:
         settings = {"oslo_config_config": conf, "delay_auth_decision": False}
         self._auth_token = AuthProtocol(_accept, settings)
         self._enforcer = policies.make_enforcer(conf)
+        self._places = threading.BoundedSemaphore(max(1, conf.api.threads // 8))
         self._uri = conf.keystone_authtoken.www_authenticate_uri
 
     def identify(self, environ: dict[str, Any]) -> Caller | None:
         """See pratai_api.auth.Identity."""
         if not any(environ.get(name) for name in _TOKENS):
             return None
-        code = self._validate(environ)
+        if not self._places.acquire(timeout=_PATIENCE_SECONDS):
+            raise _unavailable()
+        try:
+            code = self._validate(environ)
+        finally:
+            self._places.release()
         if code == 401:
             raise self._refusal("the token is unknown, expired or revoked")
         if code != 200:

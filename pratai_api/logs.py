@@ -60,7 +60,7 @@ def answer(read: Callable[[], Request | None], request_id: str, follow: bool) ->
         text, request = LogText(), read()
         content = text.add(store.log_chunks(request_id)) + text.end(request)
         return Response(content, mimetype="text/plain")
-    waits = services().waits
+    waits = services().follows
     waits.enter()
     connection = http_request.environ.get("gunicorn.socket")
     pieces = _follow(store, read, request_id, lambda: _hung_up(connection))

@@ -13,8 +13,9 @@ from oslo_policy import opts as policy
 Options = list[tuple[str, list[cfg.Opt]]]
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "keystone_authtoken": {
-        "http_connect_timeout": 10,
+        "http_connect_timeout": 5,
         "http_request_max_retries": 1,
+        "service_token_roles_required": True,
         "service_type": "function",
         "token_cache_time": 60,
     },
@@ -30,7 +31,8 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     },
 }
 """A revoked token is refused after ``token_cache_time`` at the latest; a Keystone that hangs or is
-away does not hold the API's threads for long.
+away does not hold a thread of the API's for long. Only a user with a service's role passes for a
+service: in older releases of keystonemiddleware anybody did.
 """
 
 

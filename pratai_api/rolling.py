@@ -187,7 +187,7 @@ def _roll(conf: cfg.ConfigOpts) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise RollError("another roll is at work") from None
-        port = int(conf.nginx.listen.rpartition(":")[2])
+        port = int(conf.nginx.listen[0].rpartition(":")[2])
         roll(
             Site(path),
             Nginx(shlex.split(conf.nginx.command), port),

@@ -21,13 +21,14 @@ from pratai_common.tokens import TokenKey
 class Waits:
     """Bounds how many threads may wait for something, so that the others can go on answering."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, what: str) -> None:
         self._room = threading.BoundedSemaphore(most)
+        self._what = what
 
     def enter(self) -> None:
         """Take a place; raises ApiError (503) where there is none. ``leave`` gives it back."""
         if not self._room.acquire(blocking=False):
-            message = "too many callers wait for results or logs here already"
+            message = f"too many callers wait for {self._what} here already"
             raise ApiError(503, "busy", message, {"Retry-After": "1"})
 
     def leave(self) -> None:
@@ -47,6 +48,7 @@ class Waits:
 class Services(NamedTuple):
     """The application's parts. ``send`` reaches the scheduler, or does not: a hint. ``name`` is
     this process's, by which a collector finds its inlet; ``witness`` is of its signs of life.
+    Who follows a log does not take the place of who waits for a result.
     ``ailments`` say why a port's API should get no more requests, if it should not.
     """
 
@@ -56,6 +58,7 @@ class Services(NamedTuple):
     send: Send
     replies: Replies
     waits: Waits
+    follows: Waits
     name: str
     witness: Witness
     clock: Clock

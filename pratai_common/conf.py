@@ -48,7 +48,7 @@ API_OPTS = [
         "threads",
         default=64,
         min=1,
-        help="Threads of one API process. Three quarters of them may wait for results and logs.",
+        help="Threads of one API process. Half may wait for results, a quarter follow logs.",
     ),
     cfg.StrOpt(
         "reply_bind",
@@ -72,11 +72,12 @@ API_OPTS = [
     ),
 ]
 NGINX_OPTS: list[cfg.Opt] = [
-    cfg.StrOpt(
+    cfg.ListOpt(
         "listen",
-        default="127.0.0.1:9096",
-        regex=r"^[A-Za-z0-9.:\[\]-]+:[0-9]+$",
-        help="Address and port that nginx listens on.",
+        item_type=types.String(regex=r"^[A-Za-z0-9.:\[\]-]+:[0-9]+$"),
+        default=["127.0.0.1:9096"],
+        help="Addresses and ports that nginx listens on: for users, and for nodes where they come "
+        "by another network.",
     ),
     cfg.StrOpt("certificate", help="TLS certificate with its chain, PEM; without one, plain HTTP."),
     cfg.StrOpt("certificate_key", help="Its key, PEM."),

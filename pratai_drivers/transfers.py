@@ -22,6 +22,9 @@ PAUSES_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 2.0, 2.0)
 """Between tries: an API that is restarted answers within these."""
 
 _MOST_CONNECT_SECONDS = 5.0
+_MOST_TIMEOUTS = 10
+"""One that never is silent for long must still come to its end within so many timeouts."""
+
 _CHUNK_BYTES = 256 * 1024
 
 
@@ -51,6 +54,7 @@ class Transfers:
         limits = urllib3.Timeout(connect=min(timeout, _MOST_CONNECT_SECONDS), read=timeout)
         self._pool = urllib3.PoolManager(timeout=limits, retries=False, maxsize=connections)
         self._pauses = pauses
+        self._most_seconds = _MOST_TIMEOUTS * timeout
         self._lock = threading.Lock()
         self._unanswered: str | None = None
 
@@ -62,7 +66,7 @@ class Transfers:
         """
         for pause in (*self._pauses, None):
             try:
-                content = self._get(url, most)
+                content = self._get(url, most, given_up)
             except _UnansweredError as error:
                 why = str(error)
             else:
@@ -107,13 +111,14 @@ class Transfers:
             if self._unanswered == url:
                 self._unanswered = None
 
-    def _get(self, url: str, most: int) -> bytes:
+    def _get(self, url: str, most: int, given_up: GivenUp) -> bytes:
         """Return what is there, in one try; raises what ``fetch`` does, and _UnansweredError."""
+        ends = time.monotonic() + self._most_seconds
         try:
             answer = self._pool.request("GET", url, redirect=False, preload_content=False)
             with answer:
                 _require_found(answer.status)
-                content = _read(answer, most)
+                content = _read(answer, most, lambda: given_up() or time.monotonic() > ends)
                 answer.release_conn()
                 return content
         except (HTTPError, OSError) as error:
@@ -129,10 +134,12 @@ def _require_found(status: int) -> None:
         raise TransferError(f"an archive could not be fetched: answered with {status}")
 
 
-def _read(answer: urllib3.BaseHTTPResponse, most: int) -> bytes:
+def _read(answer: urllib3.BaseHTTPResponse, most: int, given_up: GivenUp) -> bytes:
     content = bytearray()
-    while chunk := answer.read(_CHUNK_BYTES):
+    while chunk := answer.read1(_CHUNK_BYTES):
         content += chunk
+        if given_up():
+            raise _UnansweredError("too slow, or wanted no more")
         if len(content) > most:
             raise ArchiveMissingError(f"what is there has more than {most} bytes")
     return bytes(content)

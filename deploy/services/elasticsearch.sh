@@ -4,6 +4,7 @@
 #   elasticsearch.sh install             fetches the server into the cache, and Java where it misses
 #   elasticsearch.sh start FOLDER PORT   prints its address once its cluster can be used
 #   elasticsearch.sh stop FOLDER
+#   elasticsearch.sh java                prints the Java that it would run with, if there is one
 #
 # PRATAI_ELASTICSEARCH_VERSION     8.16.6 (default), 7.17.15, or 9.4.3 (wants a Java of 21 or later)
 # PRATAI_ELASTICSEARCH_HEAP        256m
@@ -18,7 +19,7 @@
 # shellcheck source=deploy/services/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-USAGE="usage: elasticsearch.sh install | start FOLDER PORT | stop FOLDER"
+USAGE="usage: elasticsearch.sh install | start FOLDER PORT | stop FOLDER | java"
 VERSION=${PRATAI_ELASTICSEARCH_VERSION:-8.16.6}
 SERVER="$CACHE/elasticsearch/$VERSION"
 START_SECONDS=180
@@ -206,6 +207,7 @@ launch() {
     fi
     write_conf "$state" "$at" "$2"
     [ "${#run[@]}" -eq 0 ] || chown -R nobody:nogroup "$state"/*
+    chmod 700 "$state"/{data,logs}
     mapfile -t command < <(server_command "$home" "$at")
     unset JAVA_TOOL_OPTIONS _JAVA_OPTIONS JDK_JAVA_OPTIONS ES_JAVA_OPTS JAVA_OPTS
     export ES_HOME=$home ES_PATH_CONF="$at/config" ES_TMPDIR="$at/tmp" LIBFFI_TMPDIR="$at/tmp"
@@ -228,7 +230,7 @@ note_server() {
 start() {
     local folder url="http://127.0.0.1:$2"
     umask 022
-    mkdir -p "$1"
+    own_folder "$1"
     folder=$(cd "$1" && pwd -P)
     if ! noted "$folder" elasticsearch >/dev/null; then
         # One that was killed a moment ago may still be ending.
@@ -266,5 +268,6 @@ case "${1:-} $#" in
     'install 1') install ;;
     'start 3') start "$2" "$3" ;;
     'stop 2') stop "$2" ;;
+    'java 1') java ;;
     *) die "$USAGE" ;;
 esac

@@ -79,7 +79,7 @@ make_empty() {
 # Keystone reads the command line of the program that it runs in, so gunicorn's has nothing on it.
 start() {
     local folder url="http://127.0.0.1:$2/v3"
-    mkdir -p "$1"
+    own_folder "$1"
     folder=$(cd "$1" && pwd)
     if ! noted "$folder" keystone >/dev/null; then
         port_is_free "$2" || die "port $2 is taken by another program"

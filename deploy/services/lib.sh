@@ -12,6 +12,12 @@
 # shellcheck source=deploy/packages.sh
 . "$ROOT/deploy/packages.sh"
 
+# own_folder FOLDER: makes it. One that somebody else made may hold what they want run.
+own_folder() {
+    mkdir -p "$1"
+    [ -O "$1" ] && [ ! -L "$1" ] || die "$1 belongs to somebody else"
+}
+
 # launch_in_background FOLDER NAME COMMAND...: starts a server in a session of its own; its output
 # goes to FOLDER/NAME.log and its process is noted in FOLDER/NAME.pid.
 launch_in_background() {

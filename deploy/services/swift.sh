@@ -99,7 +99,7 @@ serve() {
 
 start() {
     local folder kind
-    mkdir -p "$1"
+    own_folder "$1"
     folder=$(cd "$1" && pwd)
     if ! noted "$folder" swift >/dev/null; then
         [ -n "${KEYSTONE_FOLDER:-}" ] || die "$USAGE"

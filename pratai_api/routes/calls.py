@@ -25,6 +25,8 @@ def execute(function_id: str) -> Response:
     user_id = function.user_id if caller.is_anonymous() else caller.current().user_id
     payload = bytes(json_body(schemas.Call).payload)
     cause = calls.cause("http")
+    if (who := caller.project_id()) != function.project_id:
+        cause = calls.strangers(cause, who)
     attributes = _attributes(function, cause, "pratai.http", "application/json")
     return calls.perform(
         Event(

@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
@@ -53,7 +54,7 @@ def give_way(times: int) -> None:
     """Wait a moment after one was overtaken so often: where many want the same, each is sooner
     done if not all try again at once.
     """
-    time.sleep(random.uniform(0, min(_LONGEST_WAIT, 0.002 * 2**times)))  # noqa: S311 - no secret
+    time.sleep(random.uniform(0, min(_LONGEST_WAIT, 0.002 * 2 ** min(times, 10))))  # noqa: S311 - no secret
 
 
 def all_of(*filters: Query, **terms: object) -> Query:
@@ -88,12 +89,16 @@ class Access:
         limit: int | None = None,
         after: Sequence[Any] | None = None,
         page: int = PAGE,
+        routing: str = "",
     ) -> Iterator[Hit]:
-        """Yield what a query finds, sorted by fields (``True`` for descending), behind a place."""
+        """Yield what a query finds, sorted by fields (``True`` for descending), behind a place.
+
+        ``routing`` is that of all the documents, where they have one.
+        """
         left = limit
         while left is None or left > 0:
             size = page if left is None else min(left, page)
-            found = self._page(kind, query, sort, size, after)
+            found = self._page(kind, query, sort, size, after, routing)
             yield from found
             if len(found) < size:
                 return
@@ -111,10 +116,16 @@ class Access:
         ends = (int(found.aggregations[each].value or 0) for each in ("oldest", "newest"))
         return Bounds(found.hits.total.value, *ends)
 
-    def create(self, kind: str, doc_id: str, source: Source) -> Write:
-        """Return the write of a document that is not there yet."""
+    def create(self, kind: str, doc_id: str, source: Source, routing: str | None = None) -> Write:
+        """Return the write of a document that is not there yet.
+
+        Documents of one ``routing`` are in one shard, so that a search sees them in the order in
+        which they were written.
+        """
         target = {"_index": self._layout.alias(kind), "_id": doc_id, "require_alias": True}
-        return _write({"create": target}, source)
+        return _write(
+            {"create": target if routing is None else {**target, "routing": routing}}, source
+        )
 
     def put(self, kind: str, doc_id: str, source: Source) -> Write:
         """Return the write of a document, whatever is there."""
@@ -212,6 +223,7 @@ class Access:
         sort: list[tuple[str, bool]],
         size: int,
         after: Sequence[Any] | None,
+        routing: str,
     ) -> list[Hit]:
         body: dict[str, Any] = {
             "size": size,
@@ -222,10 +234,12 @@ class Access:
         }
         if after is not None:
             body["search_after"] = after
-        return LISTED.decode(self._search(kind, body)).hits.hits
+        return LISTED.decode(self._search(kind, body, routing)).hits.hits
 
-    def _search(self, kind: str, body: dict[str, Any]) -> bytes:
+    def _search(self, kind: str, body: dict[str, Any], routing: str = "") -> bytes:
         path = f"/{self._layout.alias(kind)}/_search?allow_partial_search_results=false"
+        if routing:
+            path += f"&routing={quote(routing, safe='')}"
         return self._client.call("POST", path, msgspec.json.encode(body), repeatable=True)
 
 

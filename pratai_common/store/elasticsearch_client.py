@@ -158,7 +158,7 @@ def _arguments(settings: Settings) -> dict[str, Any]:
 def _was_not_sent(error: TransportError) -> bool:
     """Say whether no connection was made, so that certainly nothing was done."""
     made = (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError)
-    return any(isinstance(each, made) for each in error.errors)
+    return any(isinstance(each, made) for each in (*error.errors, error.__cause__))
 
 
 class _Cause(msgspec.Struct):

@@ -49,7 +49,7 @@ class Coalescer(Generic[Item, Result]):
             self._waiting.append(work)
             work.leads = self._free > 0
             self._free -= work.leads
-        while work.leads or work.results is None:
+        while work.results is None or work.leads:  # in this order: it is made the leader first
             if work.leads:
                 self._lead(work)
             else:

@@ -144,7 +144,7 @@ class Requests:
         """See Store.log_chunks."""
         query = all_of(request_id=request_id)
         sort = [("attempt", False), ("seq", False)]
-        found = self._access.search(indices.LOGS, query, sort, None, after, _LOG_PAGE)
+        found = self._access.search(indices.LOGS, query, sort, None, after, _LOG_PAGE, request_id)
         return [stored(hit, LogChunk).record for hit in found]
 
     def delete_ended(self, before: int, limit: int) -> int:
@@ -221,7 +221,9 @@ class Requests:
     def _log_write(self, chunk: LogChunk) -> Write:
         name = f"{chunk.request_id}:{chunk.attempt}:{chunk.seq}"
         columns = {"request_id": chunk.request_id, "attempt": chunk.attempt, "seq": chunk.seq}
-        return self._access.create(indices.LOGS, name, {**columns, "record": chunk})
+        source = {**columns, "record": chunk}
+        # Of a request in one shard: another may show a later piece sooner, and readers go on by it.
+        return self._access.create(indices.LOGS, name, source, chunk.request_id)
 
 
 def _existing(document: Document, hit: Hit | None) -> Created | Exception:

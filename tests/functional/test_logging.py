@@ -94,13 +94,14 @@ def test_an_http_request_and_a_function_request_lead_to_one_another(
 
 
 def test_a_tick_of_a_timer(talkative: Stack) -> None:
-    timer = talkative.function(package("def main(p=None): return p\n"), event="timer", frequency=1)
+    module = package("def main(p=None): return p\n")
+    timer = talkative.function(module, event="timer", frequency=1 / 60)
 
     def ran() -> list[dict[str, Any]]:
         requests = talkative.get(f"/v1/requests?function_id={timer}")["requests"]
         return [each for each in requests if each["status"] == "success"]
 
-    until(ran, "it has run once", 180)
+    until(ran, "it has run once")
     request_id = ran()[-1]["request_id"]
     until(lambda: "agent" in of(talkative, request_id), "the agent tells of it")
     talkative.call("DELETE", f"/v1/functions/{timer}")

@@ -29,7 +29,10 @@ GARBAGE = [
 ]
 INLETS = {
     "scheduler": ("scheduler", [[encode(Stored(request_id="r", attempt=1))]]),
-    "collector": ("collector", [[encode(Bye(node="n", instance="i"))], [FORGED], [FORGED_LOG]]),
+    "collector": (
+        "collector",
+        [[encode(Stored(request_id="r", attempt=1))], [FORGED], [FORGED_LOG]],
+    ),
     "driver": ("driver", [[encode(Done(node="n", instance="i", request_id="r", attempt=1))]]),
 }
 

@@ -26,6 +26,7 @@ from pratai_common.store.elasticsearch_indices import Layout
 from tests.contract.store.kinds import Elasticsearch
 from tests.contract.store.records import (
     body,
+    chunk,
     create,
     ids,
     numbered,
@@ -92,6 +93,38 @@ def test_the_next_host_is_asked_where_one_is_not_there(
         changed = store.change_requests([set_to(f"r{number:03}", depth=1)])
         assert changed == [request(number, depth=1)]
         assert len(store.get_requests(ids(numbered(*range(TIMES))))) == number + 1
+
+
+def test_what_was_not_sent_is_sent_to_the_next_host(own: Elasticsearch) -> None:
+    """Also what must not be sent twice, by a client that does not know yet who is not there."""
+    dead = f"http://127.0.0.1:{free_port()}"
+    for hosts in ((dead, own.address), (own.address, dead)):
+        for _ in range(TIMES):
+            with closing(Client(Settings(hosts, 30.0))) as client:
+                client.call("POST", f"/{own.prefix}-*/_refresh")
+
+
+def test_the_log_of_a_request_is_in_one_shard(own: Elasticsearch) -> None:
+    """So no later piece is seen before an earlier one; those of several are spread."""
+    prefix = f"{own.prefix}s"
+    store = ElasticsearchStore(Settings((own.address,), 30.0), Layout(prefix, 3, 0, 1000))
+    try:
+        with closing(store):
+            store.create_schema()
+            store.add_log_chunks([chunk(seq=seq) for seq in range(20)])
+            assert _shards_with_documents(own, prefix) == 1
+            assert [each.seq for each in store.log_chunks("r001")] == [*range(20)]
+            store.add_log_chunks([replace(chunk(), request_id=f"o{each}") for each in range(20)])
+            assert _shards_with_documents(own, prefix) == 3
+    finally:
+        own.call("DELETE", ",".join(own.call("GET", f"{prefix}-*")))
+        own.call("DELETE", f"_index_template/{prefix}-*")
+
+
+def _shards_with_documents(own: Elasticsearch, prefix: str) -> int:
+    own.call("POST", f"{prefix}-logs/_refresh")
+    shards = own.call("GET", f"_cat/shards/{prefix}-logs?format=json&h=docs")
+    return sum(int(each["docs"]) > 0 for each in shards)
 
 
 def test_what_an_unanswered_write_has_created_is_known_again(
