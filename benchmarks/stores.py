@@ -18,8 +18,10 @@ def sqlite() -> Iterator[Callable[[str], Settings]]:
 
 @contextmanager
 def elasticsearch() -> Iterator[Callable[[str], Settings]]:
-    """Start one server; the name of a store begins the names of its indices."""
-    service = Service("elasticsearch").start()
+    """Start one server, with a heap for millions of documents; the name of a store begins the names
+    of its indices.
+    """
+    service = Service("elasticsearch").start(PRATAI_ELASTICSEARCH_HEAP="1g")
     try:
         yield lambda name: {
             "store": {"driver": "elasticsearch", "hosts": service.url, "index_prefix": name}

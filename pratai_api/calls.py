@@ -9,24 +9,27 @@ same: its id comes from nginx's. One that is in no record is not run again.
 """
 
 import hashlib
+import logging
 import time
-import uuid
+from contextlib import suppress
 
-from flask import Response, request
+from flask import Response, g, request
 from msgspec.structs import replace
 
 from pratai_api import proxy, views
 from pratai_api.answers import json_answer
 from pratai_api.errors import ApiError
+from pratai_api.replies import Waiter
 from pratai_api.services import services
 from pratai_common import limits
-from pratai_common.errors import Reason
+from pratai_common.errors import Reason, StoreUnavailableError
 from pratai_common.log_context import concerns
 from pratai_common.messages import Answer
 from pratai_common.records import Body, Function, FunctionStatus, Request
 from pratai_common.store.base import Changed, Created, RequestChange
 from pratai_common.submit import Cause, Event, request_id
 
+LOG = logging.getLogger(__name__)
 MAX_KEY = 255
 _LOOK_SECONDS = 0.5
 """How often a recorded request is looked at while its caller waits: a second caller with the same
@@ -44,7 +47,7 @@ def cause(kind: str) -> Cause:
     key = request.headers.get("Idempotency-Key")
     if key is None:
         sent = proxy.request_id()
-        return Cause(kind, f"call:{uuid.uuid4().hex}" if sent is None else f"proxy:{sent}")
+        return Cause(kind, f"call:{g.http_request_id}" if sent is None else f"proxy:{sent}")
     if not key or len(key) > MAX_KEY:
         message = f"Idempotency-Key must have 1 to {MAX_KEY} characters"
         raise ApiError(400, "invalid", message)
@@ -128,13 +131,25 @@ def _record_and_wait(event: Event, wait: float) -> Response:
     ends = time.monotonic() + wait
     with services().replies.expect(identity) as waiter:
         recorded = record(event).request
-        while not recorded.status.final:
-            left = ends - time.monotonic()
-            if left <= 0:
-                return _wait_no_longer(identity)
-            answer = waiter.wait(min(left, _LOOK_SECONDS))
-            if answer is not None:
-                return _answered(answer)
+        try:
+            return _waited(recorded, waiter, ends)
+        except StoreUnavailableError as error:
+            # It is recorded and will run: without its id the caller would send it again.
+            LOG.warning("a caller is told the id alone: %s", error)
+            return accepted(recorded)
+
+
+def _waited(recorded: Request, waiter: Waiter, ends: float) -> Response:
+    """Wait for a recorded request; raises StoreUnavailableError where the end cannot be read."""
+    identity = recorded.request_id
+    while not recorded.status.final:
+        left = ends - time.monotonic()
+        if left <= 0:
+            return _wait_no_longer(identity)
+        answer = waiter.wait(min(left, _LOOK_SECONDS))
+        if answer is not None:
+            return _answered(answer)
+        with suppress(StoreUnavailableError):  # the answer may come without the store
             recorded = services().store.get_requests([identity])[identity]
     return _ended(recorded)
 

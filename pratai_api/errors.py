@@ -103,7 +103,8 @@ def _invalid(error: msgspec.ValidationError) -> Response:
 
 def _store_unavailable(error: StoreUnavailableError) -> Response:
     LOG.error("the store is unavailable: %s", error)
-    answer = _answer(503, "store_unavailable", "the store does not answer; nothing was recorded")
+    message = "the store does not answer; it is not known whether anything was recorded"
+    answer = _answer(503, "store_unavailable", message)
     answer.headers["Retry-After"] = _RETRY_AFTER_SECONDS
     return answer
 

@@ -14,7 +14,7 @@ from pratai_common.store.base import Position, Store
 
 _LOOK_SECONDS = 0.3
 _LATE_SECONDS = 3.0
-"""How long pieces may come behind the end of their request."""
+"""How long pieces may come behind the end of their request, and the store's list behind them."""
 _LOST = b"[a piece of the log was lost here]\n"
 
 
@@ -57,9 +57,7 @@ def answer(read: Callable[[], Request | None], request_id: str, follow: bool) ->
     """Answer a request's log; ``read`` returns the request as it is now, if it exists."""
     store = services().store
     if not follow:
-        text, request = LogText(), read()
-        content = text.add(store.log_chunks(request_id)) + text.end(request)
-        return Response(content, mimetype="text/plain")
+        return Response(_printed(store, read, request_id), mimetype="text/plain")
     waits = services().follows
     waits.enter()
     connection = http_request.environ.get("gunicorn.socket")
@@ -67,6 +65,23 @@ def answer(read: Callable[[], Request | None], request_id: str, follow: bool) ->
     response = Response(pieces, mimetype="text/plain")
     response.call_on_close(waits.leave)
     return response
+
+
+def _printed(store: Store, read: Callable[[], Request | None], request_id: str) -> bytes:
+    """Return what was printed so far; of what has only just ended, once that is whole."""
+    ends = time.monotonic() + _LATE_SECONDS
+    while True:
+        text, request = LogText(), read()
+        content = text.add(store.log_chunks(request_id))
+        late = request is not None and not text.whole(request) and _just_ended(request)
+        if not late or time.monotonic() >= ends:
+            return content + text.end(request)
+        time.sleep(_LOOK_SECONDS)
+
+
+def _just_ended(request: Request) -> bool:
+    ended = request.finished_at
+    return ended is not None and services().clock() < ended + _LATE_SECONDS * 1000
 
 
 def _follow(

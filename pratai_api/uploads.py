@@ -1,6 +1,7 @@
 """Functions' code on its way in: the form, the zip, the version that it becomes."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from flask import request
@@ -67,19 +68,32 @@ def first_version(function: Function, content: bytes) -> Version:
 def next_version(function: Function, content: bytes) -> Version:
     """Record a further version, under the next number that is free."""
     number = 1 + max(each.number for each in services().store.list_versions(function.function_id))
-    while not services().store.create_version(version := _version(function, content, number)):
+    while not _recorded(version := _version(function, content, number)):
         number += 1  # somebody else uploaded at the same time
     if function.version is None:
-        _back_to_building(function.function_id)
+        with _failing(version):
+            _back_to_building(function.function_id)
     return version
 
 
 def submit(version: Version, user_id: str) -> None:
-    """Submit the build of a further version, which is shown as failed where that cannot be
-    recorded: nobody shall wait for it.
+    """Submit the build of a further version."""
+    with _failing(version):
+        services().submitter.build(version, user_id)
+
+
+def _recorded(version: Version) -> bool:
+    with _failing(version):
+        return services().store.create_version(version)
+
+
+@contextmanager
+def _failing(version: Version) -> Iterator[None]:
+    """Show a version as failed where the store does not let what the block does come to its end:
+    nobody shall wait for its build.
     """
     try:
-        services().submitter.build(version, user_id)
+        yield
     except StoreUnavailableError:
         with suppress(StoreUnavailableError):
             _fail(version)
@@ -87,18 +101,21 @@ def submit(version: Version, user_id: str) -> None:
 
 
 def _fail(version: Version) -> None:
+    """Show a version as failed if it is recorded: its number may be somebody else's."""
     failed: dict[str, Any] = {
         "status": FunctionStatus.ERROR,
         "build_error": "its build could not be recorded",
     }
 
+    def fail_version(old: Version) -> Version | None:
+        return replace(old, **failed) if old == version else None
+
     def fail_function(function: Function) -> Function | None:
         return None if function.version is not None else replace(function, **failed)
 
-    services().store.change_version(
-        version.function_id, version.number, lambda old: replace(old, **failed)
-    )
-    services().store.change_function(version.function_id, fail_function)
+    after = services().store.change_version(version.function_id, version.number, fail_version)
+    if after == replace(version, **failed):
+        services().store.change_function(version.function_id, fail_function)
 
 
 def _version(function: Function, content: bytes, number: int) -> Version:

@@ -5,6 +5,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable
+from typing import NamedTuple
 
 from pratai_common.clock import Clock
 from pratai_common.daemon import describe
@@ -30,19 +31,34 @@ def alive(daemon: Daemon, now: int) -> bool:
     return now - daemon.seen_at < ALIVE_MS
 
 
+class _Outage(NamedTuple):
+    """A time in which no beat was written: between two that were, the ``last`` and the one at
+    ``ended``. Nothing is known of others ``since`` then, which is no later.
+    """
+
+    since: int
+    last: int
+    ended: int
+
+
 class Witness:
     """What a process learns of the store from its own beats. While nobody's can be written, those
     that are missing say nothing, nor do they before everybody had time to write again.
+
+    An outage that follows hard on another goes on with it, and with no third: where each beat is
+    slow, time must still pass for those who died.
     """
 
     def __init__(self) -> None:
         self._written_at: int | None = None
-        self._outage: tuple[int, int] | None = None
+        self._outage: _Outage | None = None
 
     def written(self, now: int) -> None:
         """Note that a beat is in the store."""
-        if self._written_at is not None and now - self._written_at > _GAP_MS:
-            self._outage = (self._settled(self._written_at), now)
+        last = self._written_at
+        if last is not None and now - last > _GAP_MS:
+            former = self._hardly_ended(last)
+            self._outage = _Outage(last if former is None else former.last, last, now)
         self._written_at = now
 
     def store_runs(self, now: int) -> bool:
@@ -57,9 +73,13 @@ class Witness:
 
     def _settled(self, then: int) -> int:
         """Return when the outage began that had hardly ended then, or ``then`` without one."""
-        if self._outage is not None and then - self._outage[1] < ALIVE_MS:
-            return self._outage[0]
-        return then
+        outage = self._hardly_ended(then)
+        return then if outage is None else outage.since
+
+    def _hardly_ended(self, then: int) -> _Outage | None:
+        if self._outage is not None and then - self._outage.ended < ALIVE_MS:
+            return self._outage
+        return None
 
 
 class Beat:

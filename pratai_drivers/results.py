@@ -87,14 +87,17 @@ class Results:
             LOG.warning("the output of attempt %d waits in the spool: %s", key[1], error)
 
     def _brought(self, result: Result) -> Result:
-        """Return a result as it is when the API has its output; raises TransferError, OSError."""
+        """Return a result as it is when the API has its output; raises TransferError."""
         output = result.output
         if output is None or output.content is None:
             return result
         claim = {CLAIM_HEADER: _claim(result)}
         self._transfers.bring(self._url, output.content, output.sha256, claim)
         brought = replace(result, output=replace(output, content=None))
-        self._spool.replace(brought)
+        try:
+            self._spool.replace(brought)
+        except OSError as error:  # a full disk becomes empty only by results that are sent
+            LOG.warning("attempt %d stays in the spool with its output: %s", result.attempt, error)
         return brought
 
 

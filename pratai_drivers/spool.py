@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pratai_common import limits
 from pratai_common.errors import DecodeError
-from pratai_common.files import sync_folder, write_durably
+from pratai_common.files import remove_unwritten, sync_folder, write_durably
 from pratai_common.log_context import logged
 from pratai_common.messages import MessageDecoder, Result, encode
 
@@ -43,6 +43,7 @@ class Spool:
         self._decoder: MessageDecoder[Result] = MessageDecoder(Result)
         self._kept: dict[Key, _Kept] = {}
         folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+        remove_unwritten(folder)
         for path in sorted(folder.glob("*.result")):
             self._adopt(path, now)
 

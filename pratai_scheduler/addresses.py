@@ -2,7 +2,7 @@
 
 import logging
 
-from pratai_common.beat import alive
+from pratai_common.beat import Witness, alive
 from pratai_common.clock import Clock
 from pratai_common.errors import StoreUnavailableError
 from pratai_common.store.base import Store
@@ -14,12 +14,14 @@ _Name = tuple[str, str]
 
 class Addresses:
     """The addresses of nodes and API processes, as they were at most a second ago; older ones
-    while the store is away. A name that is not there is looked for once in that time.
+    while the store is away. A name that is not there is looked for once in that time. Who lives is
+    judged by the ``witness`` of this process.
     """
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, witness: Witness) -> None:
         self._store = store
         self._clock = clock
+        self._witness = witness
         self._read_at: int | None = None
         self._addresses: dict[_Name, str] = {}
         self._seen_at: dict[str, int] = {}
@@ -76,8 +78,9 @@ class Addresses:
         self._seen_at = {
             daemon.daemon_id: daemon.seen_at for daemon in daemons if daemon.daemon_type == "driver"
         }
+        judged_at = self._witness.judged_at(now)
         self._apis = frozenset(
             daemon.daemon_id
             for daemon in daemons
-            if daemon.daemon_type == "api" and alive(daemon, now)
+            if daemon.daemon_type == "api" and alive(daemon, judged_at)
         )

@@ -55,7 +55,8 @@ def main() -> int:
 def serve(opened: Parts, stop: Stop) -> None:
     """Settle until SIGTERM."""
     conf, store = opened.conf, opened.store
-    addresses = Addresses(store, now_ms)
+    beat = Beat(store, "collector", now_ms, lambda: loop.dropped + collector.refused)
+    addresses = Addresses(store, now_ms, beat.witness)
 
     def send(address: str | None, message: Message) -> None:
         if address is not None:
@@ -77,7 +78,6 @@ def serve(opened: Parts, stop: Stop) -> None:
     inlet = Inlet(opened.context, conf.sockets.collector_bind or conf.sockets.collector)
     decoder: MessageDecoder[CollectorMessage] = MessageDecoder(CollectorMessage)
     loop = Loop(inlet, decoder, Intake(collector, understudy), _TICK_SECONDS)
-    beat = Beat(store, "collector", now_ms, lambda: loop.dropped + collector.refused)
     beat.start()
     try:
         loop.run(stop)

@@ -36,7 +36,8 @@ def serve(opened: Parts, stop: Stop) -> None:
         lease_ms=int(options.lease_seconds * 1000),
         settle_ms=int(options.settle_seconds * 1000),
     )
-    addresses = Addresses(store, now_ms)
+    beat = Beat(store, "scheduler", now_ms, lambda: loop.dropped)
+    addresses = Addresses(store, now_ms, beat.witness)
 
     def to_api(daemon_id: str, message: Message) -> None:
         address = addresses.api(daemon_id)
@@ -63,7 +64,6 @@ def serve(opened: Parts, stop: Stop) -> None:
     inlet = Inlet(opened.context, conf.sockets.scheduler_bind or conf.sockets.scheduler)
     decoder: MessageDecoder[SchedulerMessage] = MessageDecoder(SchedulerMessage)
     loop = Loop(inlet, decoder, dispatcher, options.sweep_seconds)
-    beat = Beat(store, "scheduler", now_ms, lambda: loop.dropped)
     beat.start()
     retention = Retention(store, leadership, now_ms, conf.store.retention_days)
     retention.start()

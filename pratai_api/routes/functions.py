@@ -68,10 +68,9 @@ def create() -> Response:
     version = uploads.first_version(function, uploads.zip_content())
     subscribing.add(function, metadata.frequency)
     try:
-        services().store.create_function(function)
+        _record(function, version)
     except NameTakenError:
         raise _taken(function.name) from None
-    _submit_first_build(function, version)
     return json_answer(views.function(function), 201)
 
 
@@ -151,11 +150,12 @@ def build_log(function_id: str) -> Response:
     return logs.answer(lambda: store.get_requests([build_id]).get(build_id), build_id, follow)
 
 
-def _submit_first_build(function: Function, version: Version) -> None:
-    """Submit the build of a new function, which is deleted again where that cannot be recorded:
-    nobody shall see a function that is built for ever.
+def _record(function: Function, version: Version) -> None:
+    """Record a new function and submit its build; it is deleted again where it is not known that
+    both are recorded: nobody shall see a function that is built for ever. Raises NameTakenError.
     """
     try:
+        services().store.create_function(function)
         services().submitter.build(version, function.user_id)
     except StoreUnavailableError:
         with suppress(StoreUnavailableError):

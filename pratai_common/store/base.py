@@ -257,7 +257,9 @@ class Store(ABC):
 
     @abstractmethod
     def put_daemon(self, daemon: Daemon) -> None:
-        """Write a daemon's entry, replacing the former one of this type and id."""
+        """Write a daemon's entry, replacing the former one of this type and id. One that was not
+        there is in lists when this returns: others send to a new daemon at once.
+        """
 
     @abstractmethod
     def list_daemons(self) -> list[Daemon]:

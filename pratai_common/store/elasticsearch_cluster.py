@@ -6,6 +6,8 @@ from pratai_common.store.base import Lease
 from pratai_common.store.elasticsearch_access import Access, Source
 from pratai_common.store.elasticsearch_answers import Hit, new_stamp, stored
 
+_CREATED = 201
+
 
 class _Held(Record, frozen=True, kw_only=True):
     """A lease as it is stored; nobody holds it where ``holder`` is empty."""
@@ -29,7 +31,12 @@ class Cluster:
             "record": daemon,
         }
         name = _daemon(daemon.daemon_type, daemon.daemon_id)
-        self._access.write([self._access.put(indices.CLUSTER, name, source)], repeatable=True)
+        write = self._access.put(indices.CLUSTER, name, source)
+        [done] = self._access.bulk([write], repeatable=True)
+        if failure := done.failure():
+            raise failure
+        if done.status == _CREATED:  # once more, so that others know of it when this returns
+            self._access.write([write], refresh=True, repeatable=True)
 
     def daemons(self) -> list[Daemon]:
         """See Store.list_daemons."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import requests
 
 from tests.keystone import INVALID, MISSING, Keystone, ask, call, no_entry
 from tests.packages import ECHO
@@ -231,3 +232,21 @@ def test_a_public_function_runs_for_anybody(stack: Stack, keystone: Keystone) ->
     assert answer.status_code == 202
     stack.call("PATCH", f"/v1/functions/{function_id}", json={"public": False})
     no_entry(call(stack, None, function_id), keystone, MISSING)
+
+
+def test_a_strangers_key_is_no_key_of_the_projects(stack: Stack, keystone: Keystone) -> None:
+    """One key, used by the project, by another and by nobody: three requests, each its own."""
+    function_id = stack.function(ECHO, public=True)
+    key = {"Idempotency-Key": "one"}
+
+    def asked(token: str | None, payload: object) -> requests.Response:
+        path = f"/v1/functions/{function_id}"
+        return ask(stack, token, "POST", path, json={"payload": payload}, headers=key)
+
+    tokens = [keystone.token("member", "demo"), keystone.token("other", "other"), None]
+    ids = [asked(token, number).json()["request_id"] for number, token in enumerate(tokens)]
+    assert len(set(ids)) == 3
+    assert [stack.ended(each)["result"] for each in ids] == [0, 1, 2]
+    for number, token in enumerate(tokens):
+        assert asked(token, number).json()["request_id"] == ids[number]
+        refused(asked(token, "else"), 422, "idempotency_key_reused")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pratai_common.messages import Hello
+from tests.unit.api_world import ApiWorld
 from tests.unit.world import World
 
 
@@ -16,3 +17,11 @@ def world(tmp_path: Path) -> Iterator[World]:
     made.heartbeat(Hello)
     yield made
     made.store.close()
+
+
+@pytest.fixture
+def api_world(tmp_path: Path) -> Iterator[ApiWorld]:
+    """The API's application, and its store."""
+    made = ApiWorld(tmp_path)
+    yield made
+    made.close()

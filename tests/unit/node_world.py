@@ -90,6 +90,7 @@ class NodeWorld:
 
     def __init__(self, folder: Path) -> None:
         self.now = 0
+        self.folder = folder
         path = folder / "pratai.conf"
         path.write_text(f"[DEFAULT]\nstate_path = {folder}\n[driver]\nname = n\n")
         self.conf = configuration.load("test", ["--config-file", str(path)])

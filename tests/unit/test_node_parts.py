@@ -252,6 +252,28 @@ def test_the_spool_knows_what_is_more_than_a_message_holds(tmp_path: Path) -> No
     assert Spool(tmp_path, 0).keys() == spool.keys() == (("most", 1),)
 
 
+def test_the_spool_of_a_full_disk_keeps_what_it_has(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 0)
+    spool.add(result("kept"), 0)
+    for name in ("kept", "new"):
+        (tmp_path / f".{name}.1.result.new").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device"):
+        spool.replace(replace(result("kept"), message="m"))
+    with pytest.raises(OSError, match="No space left on device"):
+        spool.add(result("new"), 0)
+    assert (spool.keys(), spool.get(("kept", 1))) == ((("kept", 1),), result("kept"))
+    assert [each.name for each in tmp_path.iterdir()] == ["kept.1.result"]
+    spool.add(result("new"), 0)
+    assert Spool(tmp_path, 0).keys() == (("kept", 1), ("new", 1))
+
+
+def test_what_a_killed_process_had_begun_to_write_is_removed(tmp_path: Path) -> None:
+    Spool(tmp_path, 0).add(result(), 0)
+    (tmp_path / ".r.1.result.new").write_bytes(b"half")
+    assert Spool(tmp_path, 0).keys() == (("r", 1),)
+    assert [each.name for each in tmp_path.iterdir()] == ["r.1.result"]
+
+
 def test_after_a_long_outage_results_are_sent_some_at_a_time(tmp_path: Path) -> None:
     spool = Spool(tmp_path, 0)
     names = [f"r{number}" for number in range(2 * MOST_AT_ONCE + 1)]

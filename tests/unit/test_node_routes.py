@@ -162,7 +162,7 @@ def test_keys_for_other_purposes_say_nothing_of_each_other() -> None:
 def test_archives_that_take_nothing(api: NodeApi, tmp_path: Path) -> None:
     folder = tmp_path / "api-archives"
     folder.write_bytes(b"a file where the folder should be")
-    message = "the store does not answer; nothing was recorded"
+    message = "the store does not answer; it is not known whether anything was recorded"
     answer = bring(api, b"7", claim(api))
     assert refused(answer, 503, "store_unavailable") == message
     assert answer.headers["Retry-After"] == "1"

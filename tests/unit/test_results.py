@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from pratai_common import limits
-from pratai_common.messages import Heartbeat, Result, encode
+from pratai_common.messages import Heartbeat, Result, Stored, encode
 from pratai_drivers.spool import LONGEST_PAUSE_MS
 from tests.packages import ECHO
 from tests.unit.node_world import NodeWorld
@@ -80,6 +80,21 @@ def test_the_api_is_away_when_a_large_output_is_there(world: NodeWorld) -> None:
     result = world.result("r")
     assert result.output is not None
     assert world.api.archives.read(result.output) == LARGE
+
+
+def test_a_full_disk_lets_a_large_output_go(world: NodeWorld) -> None:
+    """It keeps all of the result until that is stored, and then has room again."""
+    leave_a_large_output(world)
+    (world.folder / "spool" / ".r.1.result.new").symlink_to("/dev/full")
+    world.api.start()
+    world.pass_time(LONGEST_PAUSE_MS)
+    result = world.result("r")
+    assert result.output is not None
+    assert result.output.content is None
+    assert world.api.archives.read(result.output) == LARGE
+    assert world.spool.large(("r", 1))
+    world.node.receive([Stored(request_id="r", attempt=1)])
+    assert list((world.folder / "spool").iterdir()) == []
 
 
 def test_a_large_output_survives_its_node(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import zmq
 
+from pratai_common.beat import Witness
 from pratai_common.channels import Context, Inlet, Outlets
 from pratai_common.daemon import Loop
 from pratai_common.errors import StoreUnavailableError
@@ -113,7 +114,7 @@ def daemon(kind: str, name: str, seen_at: int = 10_000) -> Daemon:
 
 def test_addresses_are_read_once_a_second(store: CountingStore) -> None:
     clock = Clock()
-    addresses = Addresses(store, clock)
+    addresses = Addresses(store, clock, Witness())
     store.put_daemon(daemon("driver", "n"))
     for _ in range(5):
         assert addresses.node("n") == "tcp://n"
@@ -127,7 +128,7 @@ def test_addresses_are_read_once_a_second(store: CountingStore) -> None:
 
 def test_a_new_name_is_looked_for_at_once(store: CountingStore) -> None:
     """The first caller of a new API process must not wait in vain for its answer."""
-    addresses = Addresses(store, Clock())
+    addresses = Addresses(store, Clock(), Witness())
     assert addresses.api("old") is None
     store.put_daemon(daemon("api", "new"))
     assert addresses.api("new") == "tcp://new"
@@ -135,7 +136,7 @@ def test_a_new_name_is_looked_for_at_once(store: CountingStore) -> None:
 
 def test_addresses_outlive_a_store_that_is_away(store: CountingStore) -> None:
     clock = Clock()
-    addresses = Addresses(store, clock)
+    addresses = Addresses(store, clock, Witness())
     store.put_daemon(daemon("api", "a"))
     assert addresses.api("a") == "tcp://a"
     store.away = True
@@ -146,10 +147,28 @@ def test_addresses_outlive_a_store_that_is_away(store: CountingStore) -> None:
 
 def test_only_living_api_processes_have_callers_who_wait(store: CountingStore) -> None:
     clock = Clock()
-    addresses = Addresses(store, clock)
+    addresses = Addresses(store, clock, Witness())
     store.put_daemon(daemon("api", "lives"))
     store.put_daemon(daemon("api", "died", seen_at=5_000))
     store.put_daemon(daemon("driver", "n"))
     assert addresses.apis() == {"lives"}
     clock.now += 5_000
+    assert addresses.apis() == frozenset()
+
+
+def test_api_processes_live_on_while_the_store_takes_no_beats(store: CountingStore) -> None:
+    """Their callers wait; those that had died before do not."""
+    clock, witness = Clock(), Witness()
+    addresses = Addresses(store, clock, witness)
+    witness.written(clock.now)
+    store.put_daemon(daemon("api", "lives", seen_at=9_500))
+    store.put_daemon(daemon("api", "died", seen_at=5_000))
+    clock.now += 60_000
+    assert addresses.apis() == {"lives"}
+    witness.written(clock.now)
+    clock.now += 2_000
+    assert addresses.apis() == {"lives"}
+    for _ in range(3):
+        witness.written(clock.now)
+        clock.now += 2_000
     assert addresses.apis() == frozenset()

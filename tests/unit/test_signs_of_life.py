@@ -77,6 +77,25 @@ def test_after_an_outage_everybody_has_time_to_write_again() -> None:
     assert not alive(daemon(NOW - 900), witness.judged_at(back + ALIVE_MS))
 
 
+def test_an_outage_right_behind_another_goes_on_with_it() -> None:
+    """In between not everybody had time to write."""
+    witness = regular(NOW)
+    for at in (NOW + 60_000, NOW + 61_000, NOW + 120_000):
+        witness.written(at)
+    assert alive(daemon(NOW - 900), witness.judged_at(NOW + 121_000))
+
+
+@pytest.mark.parametrize("slow", [2600, 3000, 10_000])
+def test_where_each_beat_is_slow_the_dead_are_seen_all_the_same(slow: int) -> None:
+    """An entry is as old as its writing took, and as the writing of the next takes."""
+    witness = regular(NOW)
+    for number in range(1, 10):
+        witness.written(NOW + number * slow)
+        for now in (NOW + number * slow, NOW + (number + 1) * slow - 1):
+            assert alive(daemon(NOW + (number - 1) * slow), witness.judged_at(now))
+    assert not alive(daemon(NOW), witness.judged_at(NOW + 10 * slow))
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SQLiteStore]:
     made = SQLiteStore(tmp_path / "store.sqlite")

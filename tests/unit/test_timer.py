@@ -85,6 +85,20 @@ def test_a_changed_interval_counts_from_its_change() -> None:
     assert fire(timer, 13_700, changed) == [13_700]
 
 
+DAY_MS = 24 * 60 * 60 * 1000
+
+
+def test_at_a_start_nothing_is_fired_that_is_a_day_old() -> None:
+    """It may have been fired so long ago that its record is deleted."""
+    monthly = replace(SUBSCRIPTION, frequency_ms=30 * DAY_MS)
+    due_at = 10_000 + 30 * DAY_MS
+    assert fire(Timer(), due_at + DAY_MS - 1, monthly) == [due_at]
+    late = Timer()
+    for after in (DAY_MS, DAY_MS + 1000, 8 * DAY_MS):
+        assert fire(late, due_at + after, monthly) == []
+    assert fire(late, due_at + 30 * DAY_MS, monthly) == [due_at + 30 * DAY_MS]
+
+
 def test_no_interval_is_never_due() -> None:
     for frequency in (None, 0):
         odd = replace(SUBSCRIPTION, frequency_ms=frequency)

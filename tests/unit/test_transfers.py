@@ -5,8 +5,9 @@ import http.server
 import logging
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 
@@ -73,6 +74,21 @@ def gives(content: bytes = CONTENT, code: int = 200, length: int | None = None) 
 
 def hangs_up(handler: http.server.BaseHTTPRequestHandler) -> None:
     handler.connection.shutdown(socket.SHUT_RDWR)
+
+
+def stalls(handler: http.server.BaseHTTPRequestHandler) -> None:
+    """Give a part, and the rest not before it is wanted no more."""
+    gives(CONTENT[:1], length=len(CONTENT))(handler)
+    handler.rfile.read()
+
+
+def trickles(handler: http.server.BaseHTTPRequestHandler) -> None:
+    """Give a little again and again, and never be silent for long."""
+    gives(b"", length=len(CONTENT))(handler)
+    with suppress(OSError):
+        for byte in CONTENT:
+            handler.wfile.write(bytes([byte]))
+            time.sleep(0.01)
 
 
 @pytest.fixture
@@ -193,6 +209,22 @@ def test_nothing_is_tried_again_that_is_not_wanted_any_more(server: Server) -> N
     with pytest.raises(TransferError, match="503"):
         transfers.fetch(server.url, SHA256, MOST, lambda: True)
     assert server.asked == ["GET /a"]
+
+
+def test_what_is_wanted_no_more_is_not_read_to_its_end(server: Server) -> None:
+    server.answers = [stalls]
+    with pytest.raises(TransferError, match="too slow, or wanted no more"):
+        Transfers(60, pauses=(600,)).fetch(server.url, SHA256, MOST, lambda: True)
+    assert server.asked == ["GET /a"]
+
+
+def test_whoever_is_slow_is_waited_for_only_so_long(server: Server) -> None:
+    """It gives far more than a timeout allows to be silent, and all would take hours."""
+    server.answers = [trickles]
+    with pytest.raises(TransferError, match="too slow, or wanted no more"):
+        Transfers(0.1, pauses=()).fetch(server.url, SHA256, MOST)
+    server.answers = [gives()]
+    assert Transfers(0.1, pauses=()).fetch(server.url, SHA256, MOST) == CONTENT
 
 
 def test_proxies_of_the_environment_are_not_used(

@@ -17,6 +17,19 @@ def test_a_daemon_has_one_entry(open_store: Open, shows: Shows) -> None:
     shows(other.list_daemons, [daemon("n")])
 
 
+def test_a_new_daemon_is_listed_at_once(open_store: Open) -> None:
+    """Others send to it as soon as it asks them for something: nothing catches up here."""
+    store, other = open_store(), open_store()
+    for number in range(3):
+        store.put_daemon(daemon(f"n{number}"))
+        assert [each.daemon_id for each in other.list_daemons()] == [
+            f"n{each}" for each in range(number + 1)
+        ]
+    store.remove_daemon("driver", "n0")
+    store.put_daemon(daemon("n0"))
+    assert daemon("n0") in other.list_daemons()
+
+
 def test_daemons_are_listed_by_type_and_id(store: Store, shows: Shows) -> None:
     entries = [
         daemon("b", daemon_type="agent"),
