@@ -1,4 +1,4 @@
-"""A line in the log for each HTTP request, written when the last byte of its answer is.
+"""A line in the log for each HTTP request, made when the last byte of its answer is written.
 
 Its context is that of the request: the HTTP request's own id, which the caller has seen in
 ``X-Openstack-Request-Id``, and the function request's, so that either leads to the other.
@@ -6,15 +6,16 @@ Its context is that of the request: the HTTP request's own id, which the caller 
 
 import logging
 from collections.abc import Iterable
-from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any, Protocol
 from urllib.parse import quote
 
+from gunicorn.config import Config
 from gunicorn.glogging import Logger
 from oslo_context.context import RequestContext, get_current
 
-from pratai_common.log_context import logged
+from pratai_api.log_batches import Batches
+from pratai_common.log_context import shown
 
 LOG = logging.getLogger(__name__)
 _HOOKS = "hooks/"
@@ -32,22 +33,30 @@ class Answered(Protocol):
 class AccessLog(Logger):  # type: ignore[misc]
     """Gunicorn's logger, with our own lines for what it would write to an access log."""
 
+    def __init__(self, cfg: Config) -> None:
+        super().__init__(cfg)
+        self._batches = Batches()
+
     def access(
         self, resp: Answered, req: object, environ: dict[str, Any], request_time: timedelta
     ) -> None:
         """Log a request and how it was answered: no query, no headers, no token of a hook."""
+        if not LOG.isEnabledFor(logging.INFO):
+            return
         headers = {name.lower(): value for name, value in resp.headers}
-        _be_in_context_of(headers.get("x-openstack-request-id"))
-        function_request = headers.get("x-pratai-request-id")
-        with logged(function_request) if function_request else nullcontext():
-            LOG.info(
-                "%s %s %s, %d bytes, %.1f ms",
-                environ.get("REQUEST_METHOD"),
-                shown_path(environ.get("PATH_INFO", "")),
-                str(resp.status).partition(" ")[0],
-                resp.sent,
-                request_time / timedelta(milliseconds=1),
-            )
+        context = _context_of(headers.get("x-openstack-request-id"))
+        if function_request := headers.get("x-pratai-request-id"):
+            context.resource_uuid = shown(function_request)
+        text = "%s %s %s, %d bytes, %.1f ms"
+        values = (
+            environ.get("REQUEST_METHOD"),
+            shown_path(environ.get("PATH_INFO", "")),
+            str(resp.status).partition(" ")[0],
+            resp.sent,
+            request_time / timedelta(milliseconds=1),
+        )
+        place = (LOG.name, logging.INFO, __file__, 0, text, values, None)
+        self._batches.put(LOG.makeRecord(*place, extra={"context": context}))
 
 
 def shown_path(path: str) -> str:
@@ -56,8 +65,9 @@ def shown_path(path: str) -> str:
     return quote(head, safe="/:", encoding="latin-1") + (f"{secret}***" if secret else "")
 
 
-def _be_in_context_of(http_request: str | None) -> None:
-    """Let this thread's context be the request's, also where none was made while it was handled."""
+def _context_of(http_request: str | None) -> RequestContext:
+    """Return this thread's context if it is the request's, or else one that is."""
     context = get_current()
     if context is None or context.request_id != http_request:
-        RequestContext(request_id=http_request)
+        return RequestContext(request_id=http_request)
+    return context

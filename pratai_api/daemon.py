@@ -12,6 +12,7 @@ from pratai_api import options, pipeline
 from pratai_api.access_log import AccessLog
 from pratai_api.app import create_app
 from pratai_api.auth import open_identity
+from pratai_api.hints import Hints
 from pratai_api.replies import Replies
 from pratai_api.services import Services, Waits
 from pratai_api.worker import ApiWorker
@@ -22,7 +23,7 @@ from pratai_common.beat import Beat
 from pratai_common.channels import Context, Outlets
 from pratai_common.clock import now_ms
 from pratai_common.daemon import installation_key
-from pratai_common.messages import Message
+from pratai_common.messages import Message, Submitted
 from pratai_common.node_urls import NodeUrls, node_url
 from pratai_common.store.base import Store, open_store
 from pratai_common.submit import Submitter
@@ -70,8 +71,14 @@ class ApiServer(BaseApplication):  # type: ignore[misc]
         outlets = Outlets(context)
         replies = self._replies = Replies(context, conf.api.reply_bind)
 
-        def send(message: Message) -> bool:
+        def send_now(message: Message) -> bool:
             return outlets.send(conf.sockets.scheduler, message)
+
+        hints = Hints(send_now)
+
+        def send(message: Message) -> bool:
+            hint = isinstance(message, Submitted) and message.recorded
+            return hints.put(message) if hint else send_now(message)
 
         submitter = Submitter(store, archives, send, now_ms)
         beat = self._beat = Beat(store, "api", now_ms, lambda: replies.dropped, replies.address)

@@ -1,15 +1,20 @@
 """What stands around the application: oslo.middleware. What is switched off is not in the path."""
 
+import random
+import re
+import uuid
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from oslo_config import cfg
+from oslo_middleware import request_id
 from oslo_middleware.cors import CORS
 from oslo_middleware.healthcheck.pluginbase import HealthcheckBaseExtension
 from oslo_middleware.http_proxy_to_wsgi import HTTPProxyToWSGI
-from oslo_middleware.request_id import RequestId
 from stevedore.named import NamedExtensionManager
 
+_INBOUND = f"HTTP_{request_id.INBOUND_HEADER.upper().replace('-', '_')}"
+_FORMAT = re.compile(request_id.ID_FORMAT)
 Application = Callable[..., Any]
 """An application as WSGI has it."""
 
@@ -26,6 +31,31 @@ def wrap(application: Application, conf: cfg.ConfigOpts) -> Application:
     if conf.oslo_middleware.enable_proxy_headers_parsing:
         application = HTTPProxyToWSGI(application, conf)
     return application
+
+
+class RequestId(request_id.RequestId):
+    """oslo.middleware's, without the objects that webob makes of each request and each answer:
+    to make them costs a fifth of what a bare Flask application does.
+    """
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        """Handle a request, as WSGI has it."""
+        own = environ[request_id.ENV_REQUEST_ID] = f"req-{_new_uuid()}"
+        theirs = environ.get(_INBOUND, "")
+        if _FORMAT.match(theirs):
+            environ[request_id.GLOBAL_REQ_ID] = theirs
+
+        def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
+            named = [*headers, (request_id.INBOUND_HEADER, own)]
+            return start_response(status, named, *error)
+
+        application: Application = self.application  # type: ignore[assignment]  # it is given
+        return application(environ, start)
+
+
+def _new_uuid() -> uuid.UUID:
+    """Return a new id without a system call, at which a thread gives up its turn."""
+    return uuid.UUID(int=random.getrandbits(128), version=4)
 
 
 class Health:

@@ -10,6 +10,7 @@ import msgspec
 
 from pratai_common.errors import StoreUnavailableError
 from pratai_common.records import Record
+from pratai_common.store.coalescer import Coalescer
 from pratai_common.store.elasticsearch_answers import (
     BULK,
     COUNTED,
@@ -21,7 +22,6 @@ from pratai_common.store.elasticsearch_answers import (
     stored,
 )
 from pratai_common.store.elasticsearch_client import Client, refused
-from pratai_common.store.elasticsearch_coalescer import Coalescer
 from pratai_common.store.elasticsearch_indices import Layout
 
 R = TypeVar("R", bound=Record)

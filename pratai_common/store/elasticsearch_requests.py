@@ -21,6 +21,7 @@ from pratai_common.store.base import (
     RequestChange,
     RequestFilter,
 )
+from pratai_common.store.coalescer import Coalescer
 from pratai_common.store.elasticsearch_access import (
     Access,
     Query,
@@ -29,7 +30,6 @@ from pratai_common.store.elasticsearch_access import (
     give_way,
 )
 from pratai_common.store.elasticsearch_answers import Hit, stored
-from pratai_common.store.elasticsearch_coalescer import Coalescer
 from pratai_common.store.elasticsearch_documents import (
     DOCUMENT,
     Attempt,

@@ -10,20 +10,25 @@ SQLite's own way is to look again after a pause, and some process always comes t
 """
 
 import fcntl
+import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import groupby, islice
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from pratai_common.errors import StoreUnavailableError
 
+Item = TypeVar("Item")
 T = TypeVar("T")
+_Do = Callable[[Connection, list[Any]], Sequence[Any]]
 MOST_IN_A_GROUP = 256
 PATIENCE_SECONDS = 30.0
 """How long a write may wait for its turn and for the disk; then its caller is told."""
@@ -32,8 +37,9 @@ PATIENCE_SECONDS = 30.0
 class _Work:
     """What one thread wants written. It waits; the writer's thread tells it what became of it."""
 
-    def __init__(self, do: Callable[[Connection], Any]) -> None:
+    def __init__(self, do: _Do, items: Sequence[Any]) -> None:
         self.do = do
+        self.items = items
         self.wanted = True
         self._result: Any = None
         self._failure: BaseException | None = None
@@ -77,6 +83,7 @@ class GroupCommit:
     def __init__(self, engine: Engine, turns: Path) -> None:
         self._engine = engine
         self._turns = turns
+        self._open_turns: BinaryIO | None = None
         self._queue: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False
@@ -90,16 +97,27 @@ class GroupCommit:
 
         Raises StoreUnavailableError where the database does not take it, or not in time.
         """
-        work = _Work(do)
+        result: T = self._run(_Work(_do_each, [do]), patience_seconds)[0]
+        return result
+
+    def run_alike(
+        self, do: Callable[[Connection, list[Item]], Sequence[T]], items: Sequence[Item]
+    ) -> list[T]:
+        """As ``run``, for work of which much is done at once: what several threads want done by
+        the same function, it does in one call. Returns what it gave for each item, in order.
+        """
+        results: list[T] = self._run(_Work(do, items), PATIENCE_SECONDS)
+        return results
+
+    def _run(self, work: _Work, patience_seconds: float | None) -> Any:
         with self._closing:
             if self._closed:
                 raise StoreUnavailableError("the store is closed")
             self._queue.put(work)
         try:
-            result: T = work.wait(patience_seconds)
+            return work.wait(patience_seconds)
         except TimeoutError:
             raise StoreUnavailableError("the database takes no writes") from None
-        return result
 
     def close(self) -> None:
         """Finish what was handed in, then end the thread."""
@@ -109,23 +127,40 @@ class GroupCommit:
         self._thread.join(PATIENCE_SECONDS)
 
     def _serve(self) -> None:
-        while (first := self._queue.get()) is not None:
+        last = False
+        while not last and (first := self._queue.get()) is not None:
             with self._turn():
                 group, last = self._gather(first)
                 outcomes = self._commit(group)
             for outcome in outcomes:
                 outcome.tell()
-            if last:
-                return
+        self._close_turns()
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
         """Wait until no other process writes. Where that fails, SQLite's own locks must do."""
-        with ExitStack() as held:
-            with suppress(OSError):
-                file = held.enter_context(self._turns.open("ab"))
-                fcntl.flock(file, fcntl.LOCK_EX)
+        file = None
+        with suppress(OSError):
+            file = self._file_of_turns()
+            fcntl.flock(file, fcntl.LOCK_EX)
+        try:
             yield
+        finally:
+            if file is not None:
+                fcntl.flock(file, fcntl.LOCK_UN)
+
+    def _file_of_turns(self) -> BinaryIO:
+        """Return the file to lock, opened anew where somebody has removed it."""
+        if self._open_turns is not None and os.fstat(self._open_turns.fileno()).st_nlink:
+            return self._open_turns
+        self._close_turns()
+        self._open_turns = self._turns.open("ab")
+        return self._open_turns
+
+    def _close_turns(self) -> None:
+        if self._open_turns is not None:
+            self._open_turns.close()
+            self._open_turns = None
 
     def _gather(self, first: _Work) -> tuple[list[_Work], bool]:
         """Return the work that waits and is still wanted, and whether it is the last."""
@@ -156,11 +191,20 @@ class GroupCommit:
 
 def _together(connection: Connection, group: list[_Work]) -> list[_Outcome] | None:
     """Do all of the work; where anything fails, undo it and return ``None``."""
+    outcomes: list[_Outcome] = []
     try:
-        return [_Outcome(work, work.do(connection)) for work in group]
+        for do, alike in groupby(group, key=attrgetter("do")):
+            works = list(alike)
+            results = iter(do(connection, [item for work in works for item in work.items]))
+            outcomes += [_Outcome(work, list(islice(results, len(work.items)))) for work in works]
+        return outcomes
     except Exception:  # noqa: BLE001 - what fails again is told then
         driver_of(connection).rollback()
         return None
+
+
+def _do_each(connection: Connection, pieces: Sequence[Callable[[Connection], Any]]) -> list[Any]:
+    return [do(connection) for do in pieces]
 
 
 def _attempt(connection: Connection, work: _Work) -> _Outcome:
@@ -172,7 +216,7 @@ def _attempt(connection: Connection, work: _Work) -> _Outcome:
     driver = driver_of(connection)
     driver.execute("SAVEPOINT work")
     try:
-        result = work.do(connection)
+        result = list(work.do(connection, list(work.items)))
     except Exception as error:
         if not driver.in_transaction:
             raise

@@ -43,10 +43,13 @@ from pratai_common.store.base import (
     RequestFilter,
     Store,
 )
+from pratai_common.store.coalescer import Coalescer
 from pratai_common.store.group_commit import GroupCommit, driver_of, told
+from pratai_common.store.sqlite_readers import Readers
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
+_MOST_IDS = 1000
 
 
 class SQLiteStore(Store):
@@ -54,6 +57,8 @@ class SQLiteStore(Store):
 
     def __init__(self, path: Path) -> None:
         self._readers = rows.engine(path, "BEGIN")
+        self._hot = Readers(path)
+        self._finding: Coalescer[str, Function | None] = Coalescer(self._find, _MOST_IDS, lanes=1)
         self._writer_engine = rows.engine(path, "BEGIN IMMEDIATE")
         self._path = path
         self._writer = GroupCommit(self._writer_engine, path.with_name(f"{path.name}-turns"))
@@ -77,6 +82,7 @@ class SQLiteStore(Store):
         self._writer.close()
         self._writer_engine.dispose()
         self._readers.dispose()
+        self._hot.close()
 
     # Functions and versions
 
@@ -92,8 +98,8 @@ class SQLiteStore(Store):
 
     def get_functions(self, function_ids: Sequence[str]) -> dict[str, Function]:
         """See Store."""
-        found = self._by_ids(statements.FUNCTIONS, function_ids, Function)
-        return {record.function_id: record for record in found}
+        found = self._finding.run(function_ids) if function_ids else []
+        return {each.function_id: each for each in found if each is not None}
 
     def list_functions(
         self, project_id: str | None, which: FunctionFilter, page: Page
@@ -165,11 +171,7 @@ class SQLiteStore(Store):
     def create_requests(self, new: Sequence[NewRequest]) -> list[Created]:
         """See Store."""
 
-        def work(connection: Connection) -> list[Created]:
-            driver = driver_of(connection)
-            return [statements.create(driver, item) for item in new]
-
-        return self._writer.run(work)
+        return self._writer.run_alike(_create, new)
 
     def get_requests(self, request_ids: Sequence[str]) -> dict[str, Request]:
         """See Store."""
@@ -361,15 +363,22 @@ class SQLiteStore(Store):
 
     # Reading
 
+    def _find(self, function_ids: list[str]) -> list[Function | None]:
+        """Return functions, for several callers perhaps: each call to a function looks for one."""
+        found = self._by_ids(statements.FUNCTIONS, list(dict.fromkeys(function_ids)), Function)
+        by_id = {each.function_id: each for each in found}
+        return [by_id.get(each) for each in function_ids]
+
     def _by_ids(self, statement: str, ids: Sequence[str], kind: type[R]) -> list[R]:
         found = self._rows(statement, {"ids": statements.as_list(ids)})
         return [msgspec.json.decode(row[0], type=kind) for row in found]
 
     def _rows(self, statement: str, values: dict[str, str]) -> list[Any]:
         """Run a compiled statement, which is a transaction of its own."""
-        return self._read(
-            lambda connection: driver_of(connection).execute(statement, values).fetchall()
-        )
+        try:
+            return self._hot.rows(statement, values)
+        except sqlite3.Error as error:
+            raise told(error) from error
 
     def _records(self, query: Any, kind: type[R]) -> list[R]:
         found = self._read(lambda connection: connection.execute(query).scalars().all())
@@ -381,3 +390,7 @@ class SQLiteStore(Store):
                 return do(connection)
         except (DBAPIError, sqlite3.Error) as error:
             raise told(error) from error
+
+
+def _create(connection: Connection, new: Sequence[NewRequest]) -> list[Created]:
+    return statements.create(driver_of(connection), new)

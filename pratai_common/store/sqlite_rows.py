@@ -41,15 +41,15 @@ def engine(path: Path, begin: str) -> Engine:
     """
     made = create_engine(
         "sqlite://",
-        creator=lambda: _connect(path),
+        creator=lambda: connect(path),
         poolclass=QueuePool,
         pool_size=_IDLE_CONNECTIONS,
         max_overflow=-1,
     )
 
     @event.listens_for(made, "checkout")
-    def _take(connection: _Connection, _record: object, _proxy: object) -> None:
-        if connection.file != _file(path):
+    def _take(connection: OwnConnection, _record: object, _proxy: object) -> None:
+        if connection.file != file_of(path):
             raise DisconnectionError  # answered with a new connection
 
     @event.listens_for(made, "begin")
@@ -59,22 +59,22 @@ def engine(path: Path, begin: str) -> Engine:
     return made
 
 
-class _Connection(sqlite3.Connection):
+class OwnConnection(sqlite3.Connection):
     """A connection that knows which file it has open."""
 
     file: tuple[int, int] | None = None
 
 
-def _connect(path: Path) -> _Connection:
+def connect(path: Path) -> OwnConnection:
     """Open the file, which must be there: what is gone is not replaced by what is empty."""
-    file = _file(path)
+    file = file_of(path)
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw",
         uri=True,
         timeout=_BUSY_SECONDS,
         isolation_level=None,  # sqlite3 begins no transactions of its own
         check_same_thread=False,  # but one at a time
-        factory=_Connection,
+        factory=OwnConnection,
     )
     connection.file = file
     try:
@@ -86,7 +86,7 @@ def _connect(path: Path) -> _Connection:
     return connection
 
 
-def _file(path: Path) -> tuple[int, int] | None:
+def file_of(path: Path) -> tuple[int, int] | None:
     """Return which file has the name now."""
     try:
         found = path.stat()

@@ -24,6 +24,7 @@ from sqlalchemy.schema import CreateIndex
 
 from pratai_common.records import (
     FINAL_STATUSES,
+    Body,
     Daemon,
     Function,
     Request,
@@ -222,6 +223,17 @@ def request_row(request: Request) -> dict[str, Any]:
         "next_run_at": request.next_run_at,
         "created_at": request.created_at,
         "doc": msgspec.json.encode(request),
+    }
+
+
+def body_row(request_id: str, part: str, body: Body) -> dict[str, Any]:
+    """Return the row of a request's body: its ``input`` or its ``result``."""
+    return {
+        "request_id": request_id,
+        "part": part,
+        "sha256": body.sha256,
+        "size": body.size,
+        "content": body.content,
     }
 
 

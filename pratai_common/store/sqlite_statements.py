@@ -3,7 +3,8 @@ what SQLite needs to run it. They go to the driver as they are, parameters by na
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from pratai_common.records import Body, Request
 from pratai_common.store import sqlite_schema as schema
 from pratai_common.store.base import Created, NewRequest, RequestChange
 
+_MOST_ROWS = 64
 _DIALECT = sqlite.dialect(paramstyle="named")
 _CHANGING = ("status", "next_run_at", "doc")
 """The columns of a request that change: SQLite writes every index on what an update names."""
@@ -53,23 +55,39 @@ BODY = _compiled(
 )
 _ONE = _REQUESTS.c.request_id == bindparam("id")
 _REQUEST = _compiled(select(_REQUESTS.c.doc).where(_ONE))
-_CREATE = _compiled(insert(_REQUESTS).on_conflict_do_nothing())
 _CHANGE = _compiled(
     update(_REQUESTS).where(_ONE).values({each: bindparam(each) for each in _CHANGING})
 )
 _PUT_BODY = _compiled(insert(_BODIES).on_conflict_do_nothing())
 
 
-def create(connection: sqlite3.Connection, new: NewRequest) -> Created:
-    """Create a request and its bodies, unless it is there."""
-    request_id = new.request.request_id
-    if connection.execute(_CREATE, schema.request_row(new.request)).rowcount == 1:
-        for part, body in (("input", new.input), ("result", new.result)):
-            if body is not None:
-                _put_body(connection, request_id, part, body)
-        return Created(new.request, new=True)
-    (doc,) = connection.execute(_REQUEST, {"id": request_id}).fetchone()
-    return Created(msgspec.json.decode(doc, type=Request), new=False)
+def create(connection: sqlite3.Connection, new: Sequence[NewRequest]) -> list[Created]:
+    """Create requests and their bodies, unless they are there; nobody else writes meanwhile.
+
+    All in a few statements: after each, this thread waits until others let it go on.
+    """
+    ids = as_list([each.request.request_id for each in new])
+    docs = connection.execute(REQUESTS, {"ids": ids}).fetchall()
+    there = {each.request_id: each for each in (_decoded(doc) for (doc,) in docs)}
+    created: list[Created] = []
+    fresh: list[NewRequest] = []
+    for each in new:
+        request_id = each.request.request_id
+        if request_id not in there:
+            there[request_id] = each.request
+            fresh.append(each)
+            created.append(Created(each.request, new=True))
+        else:
+            created.append(Created(there[request_id], new=False))
+    _insert(connection, _REQUESTS, [schema.request_row(each.request) for each in fresh])
+    bodies = [
+        schema.body_row(each.request.request_id, part, body)
+        for each in fresh
+        for part, body in (("input", each.input), ("result", each.result))
+        if body is not None
+    ]
+    _insert(connection, _BODIES, bodies)
+    return created
 
 
 def change(connection: sqlite3.Connection, wanted: RequestChange) -> Request | None:
@@ -77,7 +95,7 @@ def change(connection: sqlite3.Connection, wanted: RequestChange) -> Request | N
     row = connection.execute(_REQUEST, {"id": wanted.request_id}).fetchone()
     if row is None:
         return None
-    old = msgspec.json.decode(row[0], type=Request)
+    old = _decoded(row[0])
     changed = wanted.apply(old)
     if changed is None:
         return old
@@ -92,5 +110,29 @@ def change(connection: sqlite3.Connection, wanted: RequestChange) -> Request | N
 
 def _put_body(connection: sqlite3.Connection, request_id: str, part: str, body: Body) -> None:
     """Keep a body, unless there is one."""
-    values = {"request_id": request_id, "part": part, **msgspec.structs.asdict(body)}
-    connection.execute(_PUT_BODY, values)
+    connection.execute(_PUT_BODY, schema.body_row(request_id, part, body))
+
+
+def _insert(
+    connection: sqlite3.Connection, table: Table, rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Insert rows in statements of as many rows each as a power of two, so that there are few."""
+    columns, start = table.c.keys(), 0
+    while left := len(rows) - start:
+        size = min(_MOST_ROWS, 1 << (left.bit_length() - 1))
+        chunk = rows[start : start + size]
+        values = [row[column] for row in chunk for column in columns]
+        connection.execute(_insertion(table, size), values)
+        start += size
+
+
+@cache
+def _insertion(table: Table, size: int) -> str:
+    """Return the statement that inserts so many rows: parameters by place, none is left out."""
+    row = dict.fromkeys(table.c.keys(), "")
+    dialect = sqlite.dialect(paramstyle="qmark")
+    return str(insert(table).values([row] * size).compile(dialect=dialect))
+
+
+def _decoded(doc: bytes) -> Request:
+    return msgspec.json.decode(doc, type=Request)

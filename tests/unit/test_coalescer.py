@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from pratai_common.errors import StoreUnavailableError
-from pratai_common.store.elasticsearch_coalescer import Coalescer
+from pratai_common.store.coalescer import Coalescer
 from tests.waiting import until
 
 

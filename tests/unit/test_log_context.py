@@ -149,6 +149,7 @@ def test_a_line_of_the_access_log(lines: list[str]) -> None:
     }
     spent = timedelta(microseconds=1500)
     in_new_thread(lambda: AccessLog(Config()).access(answer, None, environ, spent))
+    until(lambda: lines, "it is written")
     assert lines[0].split("pratai_api.access_log ")[1].startswith("[None req-7 ")
     assert lines[0].endswith(f"] [request: {ID}] POST /v1/hooks/*** 202, 55 bytes, 1.5 ms")
 

@@ -46,7 +46,7 @@ def test_what_is_switched_off_is_not_in_the_path(
 ) -> None:
     inner = application(seen)
     wrapped = pipeline.wrap(inner, configured("", tmp_path))
-    assert type(wrapped) is RequestId
+    assert isinstance(wrapped, RequestId)
     assert wrapped.application is inner
 
 

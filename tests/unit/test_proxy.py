@@ -1,9 +1,10 @@
 """What the API believes of nginx's headers, and when."""
 
+import uuid
 from dataclasses import dataclass
 
 import pytest
-from flask import Flask
+from flask import Flask, g
 
 from pratai_api import calls, proxy
 
@@ -22,6 +23,7 @@ def names(trust: bool, **headers: str) -> tuple[str, bool]:
     app.extensions["pratai"] = Trust(trust)
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     with app.test_request_context(headers=sent):
+        g.http_request_id = f"req-{uuid.uuid4()}"
         return calls.cause("http").name, proxy.sent_again()
 
 

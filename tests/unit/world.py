@@ -40,11 +40,12 @@ DAY_MS = 24 * 3600 * 1000
 
 class Away(SQLiteStore):
     """A store that is away while ``away`` is set: no request is changed or created in it, and
-    while ``silent`` is set nothing is read.
+    while ``silent`` is set nothing is read. ``reads`` counts.
     """
 
     away = False
     silent = False
+    reads = 0
 
     def change_requests(self, changes: Sequence[RequestChange]) -> list[Request | None]:
         self._require(not self.away)
@@ -56,7 +57,13 @@ class Away(SQLiteStore):
 
     def _read(self, do: Any) -> Any:
         self._require(not self.silent)
+        self.reads += 1
         return super()._read(do)
+
+    def _rows(self, statement: str, values: dict[str, str]) -> list[Any]:
+        self._require(not self.silent)
+        self.reads += 1
+        return super()._rows(statement, values)
 
     def _require(self, condition: bool) -> None:
         if not condition:
