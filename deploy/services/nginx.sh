@@ -36,7 +36,8 @@ start() {
         port_is_free "$2" || die "port $2 is taken by another program"
         install
         cp "$ROOT/deploy/nginx/nginx.conf" "$folder/nginx.conf"
-        install -d -m 755 "$folder/temp" # its workers go through it, whatever the umask
+        mkdir -p "$folder/temp"
+        chmod 755 "$folder/temp" # its workers go through it, whatever the umask
         umask 077 # its log of errors may name what only an administrator may see
         mapfile -t words < <(command_words "$folder")
         launch_in_background "$folder" nginx "${words[@]}" -g "$(directives "$folder")"

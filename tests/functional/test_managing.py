@@ -484,6 +484,7 @@ def test_who_follows_or_waits_leaves_room_for_others() -> None:
         try:
             function = stack.upload(ECHO).json()["function_id"]
             logs = f"/v1/requests/{stack.submit(function)}/logs?follow=true"
+            of_function = f"/v1/requests?function_id={function}"
             assert [stack.call("HEAD", logs).status_code for _ in range(4)] == [200] * 4
 
             def follow() -> requests.Response:
@@ -505,8 +506,9 @@ def test_who_follows_or_waits_leaves_room_for_others() -> None:
                 assert busy(follow()) == message
                 assert wait(0.1).status_code == 202
                 waiting = [callers.submit(wait, 5) for _ in range(2)]
-                said = until(lambda: busy(wait(0.1)), "two callers wait")
-                assert said == "too many callers wait for results here already"
+                # Recorded by then, each in a place of its own, beside the two from before.
+                until(lambda: len(stack.get(of_function)["requests"]) == 4, "two callers wait")
+                assert busy(wait(0.1)) == "too many callers wait for results here already"
                 assert busy(follow()) == message
                 assert stack.call("GET", "/healthcheck").text == "OK"
                 assert [each.result().status_code for each in waiting] == [202, 202]
