@@ -81,9 +81,11 @@ class Front(Stack):
         it is the next one, so that one that was killed may take its time to be there again.
         """
         number = next(self._turns)
+        others = self.apis[: number - 1] + self.apis[number:]
         until(lambda: listeners(self.apis[number - 1]), f"API process {number} runs")
+        until(lambda: any(listeners(port) for port in others), "another one runs")
         text = self.site_path.read_text()
-        for port in self.apis[: number - 1] + self.apis[number:]:
+        for port in others:
             text = text.replace(f"server 127.0.0.1:{port} ", f"server 127.0.0.1:{port} backup ")
         self.site_path.write_text(text)
         self.reload()

@@ -107,7 +107,10 @@ class Stack:
         children = Path(f"/proc/{self.launcher.pid}/task/{self.launcher.pid}/children")
         found: dict[str, list[int]] = {}
         for pid in children.read_text().split():
-            words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+            try:
+                words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+            except (FileNotFoundError, ProcessLookupError):  # it ended since
+                continue
             script = next((Path(word).name for word in words if "/pratai-" in word), words[0])
             found.setdefault(script, []).append(int(pid))
         return found

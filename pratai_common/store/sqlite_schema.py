@@ -20,7 +20,7 @@ from sqlalchemy import (
     func,
     literal_column,
 )
-from sqlalchemy.schema import CreateIndex
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from pratai_common.records import (
     FINAL_STATUSES,
@@ -182,10 +182,14 @@ _FORMER_INDEXES = (
 
 
 def create(connection: Connection) -> None:
-    """Make what is not there, and drop the indexes that no query uses any more."""
-    METADATA.create_all(connection)
+    """Make what is not there, and drop the indexes that no query uses any more.
+
+    Indexes are made in the order of their names: where two would do, SQLite's planner takes one by
+    their order, and a table's indexes are a set, which has another order in each process.
+    """
     for table in METADATA.sorted_tables:
-        for index in table.indexes:
+        connection.execute(CreateTable(table, if_not_exists=True))
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
             connection.execute(CreateIndex(index, if_not_exists=True))
     for name in _FORMER_INDEXES:
         connection.exec_driver_sql(f"DROP INDEX IF EXISTS {name}")
