@@ -26,7 +26,13 @@ _MODULES = {
     "pratai-scheduler": ["pratai_scheduler.dispatcher_daemon", _STORE],
     "pratai-driver": ["pratai_drivers.daemon", "pratai_drivers.engines.docker"],
     "pratai-api": ["pratai_api.daemon", "gunicorn.workers.gthread", _STORE],
-    "pratai-agent": ["pratai_agent.daemon", _STORE],
+    "pratai-agent": [
+        "pratai_agent.daemon",
+        "pratai_agent.sources.message",
+        "pratai_agent.sources.notification",
+        "pratai_agent.sources.database",
+        _STORE,
+    ],
 }
 """What each daemon is made of: for the baseline, that of others which these import."""
 

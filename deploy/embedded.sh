@@ -27,6 +27,9 @@ collector = tcp://127.0.0.1:$COLLECTOR_PORT
 [driver]
 name = $(node_name)
 bind = tcp://127.0.0.1:$DRIVER_PORT
+[agent]
+# Whoever reaches this API reaches all of this machine: brokers and databases on it may be named.
+deny_networks =
 END
     "$HERE/build-settings.sh"
 }

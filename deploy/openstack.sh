@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # openstack.sh up: the platform as an OpenStack operator runs it, in the background: Elasticsearch,
-#   Keystone, Swift, nginx before three API processes, scheduler, collector, agent, two nodes.
+#   Keystone, Swift, RabbitMQ, nginx before three API processes, scheduler, collector, agent, two nodes.
 # openstack.sh down: stops all that it started. State is kept, in .run/openstack.
 # openstack.sh status: prints which components run; 0 if all do, 3 if the stack is not up.
 #
@@ -9,6 +9,8 @@
 #   PRATAI_KEYSTONE_URL        Keystone's /v3; PRATAI_KEYSTONE_PASSWORD is that of its user admin,
 #                              in the project admin of the domain default
 #   PRATAI_SWIFT_URL           says that the catalogue of that Keystone has a Swift
+#   PRATAI_RABBITMQ_URL        broker of notifications: amqp://USER:PASSWORD@HOST:PORT/VIRTUAL_HOST
+#   PRATAI_POSTGRESQL_URL      any value: no PostgreSQL is started, as a source of events
 # shellcheck source=deploy/stack-lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/stack-lib.sh"
 
@@ -20,6 +22,7 @@ API_PORTS=("${PRATAI_API1_PORT:-9097}" "${PRATAI_API2_PORT:-9098}" "${PRATAI_API
 SCHEDULER_PORT=${PRATAI_SCHEDULER_PORT:-5557}
 COLLECTOR_PORT=${PRATAI_COLLECTOR_PORT:-5556}
 ELASTICSEARCH_PORT=${PRATAI_ELASTICSEARCH_PORT:-9200}
+RABBITMQ_PORT=${PRATAI_RABBITMQ_PORT:-5672}
 DRIVER_PORTS=("${PRATAI_DRIVER_PORT:-5558}" "${PRATAI_DRIVER2_PORT:-5559}")
 PORTS=("API $API_PORT" "API1 ${API_PORTS[0]}" "API2 ${API_PORTS[1]}" "API3 ${API_PORTS[2]}"
     "SCHEDULER $SCHEDULER_PORT" "COLLECTOR $COLLECTOR_PORT"
@@ -33,12 +36,17 @@ register() { service keystone-register "$KEYSTONE" "$@"; }
 # start_service NAME PORT: with its state in the folder of its name.
 start_service() { timed "starting $1" service "$1" start "$HOME_FOLDER/$1" "$2" >/dev/null; }
 
-# Elasticsearch takes long and needs nobody, so the others start meanwhile.
+# Elasticsearch and RabbitMQ take long and need nobody, so the others start meanwhile.
 start_services() {
-    local elasticsearch
+    local elasticsearch rabbitmq
     [ -n "${PRATAI_ELASTICSEARCH_URL:-}" ] || start_service elasticsearch "$ELASTICSEARCH_PORT" &
     elasticsearch=$!
+    [ -n "${PRATAI_RABBITMQ_URL:-}" ] || start_service rabbitmq "$RABBITMQ_PORT" &
+    rabbitmq=$!
+    [ -n "${PRATAI_POSTGRESQL_URL:-}" ] ||
+        start_service postgresql "${PRATAI_POSTGRESQL_PORT:-5432}"
     start_keystone_and_swift
+    wait "$rabbitmq" || die "RabbitMQ did not start"
     wait "$elasticsearch" || die "Elasticsearch did not start"
 }
 
@@ -83,6 +91,9 @@ conf() {
 [DEFAULT]
 state_path = $HOME_FOLDER/state
 log_dir = $HOME_FOLDER/log
+[agent]
+# The servers that events may come from are on loopback here.
+deny_networks =
 [launcher]
 programs = $(printf '%s,' "${PROGRAMS[@]}")pratai-agent
 [api]
@@ -104,10 +115,18 @@ hosts = ${PRATAI_ELASTICSEARCH_URL:-http://127.0.0.1:$ELASTICSEARCH_PORT}
 driver = swift
 node_url = http://127.0.0.1:$API_PORT
 END
+    notifications
     authtoken=$(register authtoken pratai)
     printf '%s\n' "$authtoken"
     printf '%s\n' "$authtoken" | sed 's/^\[keystone_authtoken\]$/[swift]/; /^www_authenticate_uri/d'
     "$HERE/build-settings.sh"
+}
+
+notifications() {
+    local url=${PRATAI_RABBITMQ_URL:-}
+    [ -n "$url" ] ||
+        url="amqp://pratai:$(cat "$HOME_FOLDER/rabbitmq/password")@127.0.0.1:$RABBITMQ_PORT"
+    "$VENV/bin/python" "$HERE/broker_settings.py" <<<"$url"
 }
 
 start_front() {
@@ -134,7 +153,7 @@ write_rc() {
 stop_services() {
     local name
     wait # for a start that is still at work, when another has failed
-    for name in nginx swift keystone elasticsearch; do
+    for name in nginx swift keystone postgresql rabbitmq elasticsearch; do
         [ ! -d "$HOME_FOLDER/$name" ] || service "$name" stop "$HOME_FOLDER/$name"
     done
     rm -f "$RUN"/{clientrc,adminrc,otherrc}

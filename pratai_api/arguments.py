@@ -1,5 +1,6 @@
 """Reads what a client sent into the declared shapes; what does not fit is refused with 400."""
 
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
@@ -8,6 +9,7 @@ from msgspec import UNSET, UnsetType
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from pratai_api.errors import ApiError
+from pratai_api.services import services
 from pratai_common import limits
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -27,6 +29,19 @@ def query(shape: type[S]) -> S:
 def given(value: T | UnsetType) -> T | None:
     """Return what was sent, ``None`` if nothing was."""
     return None if value is UNSET else value
+
+
+def moment(asked: datetime | None) -> int | None:
+    """Return the moment until which a run is put off, in milliseconds; raises ApiError for one
+    that is too far away.
+    """
+    if asked is None:
+        return None
+    at = int(asked.timestamp() * 1000)
+    if at > services().clock() + limits.MAX_DELAY_SECONDS * 1000:
+        days = limits.MAX_DELAY_SECONDS // (24 * 3600)
+        raise ApiError(400, "invalid", f"not_before is more than {days} days away")
+    return at
 
 
 def body() -> bytes:

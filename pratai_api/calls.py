@@ -1,8 +1,9 @@
 """Runs a function for a caller: recorded and answered with an id, or waited for.
 
 An asynchronous event is recorded before it is answered. A synchronous call is recorded by the
-collector, behind its answer; with an Idempotency-Key it is recorded first like any other. A wait
-that ends early is answered with the id, and by then the request is recorded.
+collector, behind its answer; with an Idempotency-Key, or the id that a known sender gives its
+delivery, it is recorded first like any other. A wait that ends early is answered with the id, and
+by then the request is recorded.
 
 A call that nginx sends again, because the API process that had it died, is recorded once all the
 same: its id comes from nginx's. One that is in no record is not run again.
@@ -16,7 +17,7 @@ from contextlib import suppress
 from flask import Response, g, request
 from msgspec.structs import replace
 
-from pratai_api import proxy, views
+from pratai_api import function_answers, proxy, views
 from pratai_api.answers import json_answer
 from pratai_api.errors import ApiError
 from pratai_api.replies import Waiter
@@ -25,9 +26,10 @@ from pratai_common import limits
 from pratai_common.errors import Reason, StoreUnavailableError
 from pratai_common.log_context import concerns
 from pratai_common.messages import Answer
-from pratai_common.records import Body, Function, FunctionStatus, Request
+from pratai_common.records import Body, Function, FunctionStatus, Request, ResponseHead
+from pratai_common.response_heads import BadResponseError
 from pratai_common.store.base import Changed, Created, RequestChange
-from pratai_common.submit import Cause, Event, request_id
+from pratai_common.submit import Cause, Trigger, request_id
 
 LOG = logging.getLogger(__name__)
 MAX_KEY = 255
@@ -35,23 +37,29 @@ _LOOK_SECONDS = 0.5
 """How often a recorded request is looked at while its caller waits: a second caller with the same
 Idempotency-Key may wait at another API process than the one that is answered."""
 
+_DELIVERY = "delivery:"
 _NOT_AGAIN = "the API process that had this call died: it may have run, and is not run again"
 
 
-def cause(kind: str) -> Cause:
-    """Return what makes this HTTP request the same as another: its Idempotency-Key, or else that
-    nginx sent it twice.
+def cause(kind: str, delivery: str | None = None) -> Cause:
+    """Return what makes this HTTP request the same as another: the id that a known sender gives its
+    ``delivery``, its Idempotency-Key, or else that nginx sent it twice.
 
-    Raises ApiError for a key that is empty or too long.
+    Raises ApiError for an id or a key that is empty or too long.
     """
     key = request.headers.get("Idempotency-Key")
-    if key is None:
-        sent = proxy.request_id()
-        return Cause(kind, f"call:{g.http_request_id}" if sent is None else f"proxy:{sent}")
+    if delivery is not None:
+        return Cause(kind, _DELIVERY + _key("the id of a delivery", delivery))
+    if key is not None:
+        return Cause(kind, f"key:{_key('Idempotency-Key', key)}")
+    sent = proxy.request_id()
+    return Cause(kind, f"call:{g.http_request_id}" if sent is None else f"proxy:{sent}")
+
+
+def _key(what: str, key: str) -> str:
     if not key or len(key) > MAX_KEY:
-        message = f"Idempotency-Key must have 1 to {MAX_KEY} characters"
-        raise ApiError(400, "invalid", message)
-    return Cause(kind, f"key:{key}")
+        raise ApiError(400, "invalid", f"{what} must have 1 to {MAX_KEY} characters")
+    return key
 
 
 def strangers(cause: Cause, project_id: str | None) -> Cause:
@@ -61,8 +69,9 @@ def strangers(cause: Cause, project_id: str | None) -> Cause:
     return Cause(cause.kind, f"of:{project_id or ''}:{cause.name}")
 
 
-def perform(event: Event, wait: float | None) -> Response:
+def perform(event: Trigger, wait: float | None, delivery: str | None = None) -> Response:
     """Do what the function's type says; ``wait`` is how many seconds the caller would wait.
+    ``delivery`` is the id that its cause was made from.
 
     Raises ApiError for a function that cannot be called, one that failed (502), and a platform
     that could not run it (503).
@@ -74,7 +83,7 @@ def perform(event: Event, wait: float | None) -> Response:
     if wait is None:
         wait = limits.DEFAULT_WAIT_SECONDS if synchronous else 0
     wait = min(wait, limits.MAX_WAIT_SECONDS)
-    if synchronous and "Idempotency-Key" not in request.headers:
+    if synchronous and delivery is None and "Idempotency-Key" not in request.headers:
         if proxy.sent_again():
             raise _unavailable(_NOT_AGAIN, _identity(event))
         with services().waits.place():
@@ -85,13 +94,21 @@ def perform(event: Event, wait: float | None) -> Response:
         return _record_and_wait(event, wait)
 
 
-def record(event: Event) -> Created:
-    """Record an event's request; raises ApiError where its key was used with another body."""
+def record(event: Trigger) -> Created:
+    """Record an event's request; raises ApiError where its key, or the id of its delivery, was used
+    with another body.
+    """
     created = services().submitter.run(event)
-    if created.request.input_sha256 != hashlib.sha256(event.payload).hexdigest():
-        message = "this Idempotency-Key was used with another body"
+    if created.request.input_sha256 != _sha256(event.payload):
+        delivered = event.cause.name.startswith(_DELIVERY)
+        what = "id of a delivery" if delivered else "Idempotency-Key"
+        message = f"this {what} was used with another body"
         raise ApiError(422, "idempotency_key_reused", message)
     return created
+
+
+def _sha256(payload: bytes | Body) -> str:
+    return payload.sha256 if isinstance(payload, Body) else hashlib.sha256(payload).hexdigest()
 
 
 def accepted(record: Request) -> Response:
@@ -109,7 +126,7 @@ def require_callable(function: Function) -> None:
         raise ApiError(409, "image_build", message)
 
 
-def _call(event: Event, wait: float) -> Response:
+def _call(event: Trigger, wait: float) -> Response:
     identity = _identity(event)
     event = replace(event, reply_to=services().name)
     with services().replies.expect(identity) as waiter:
@@ -125,7 +142,7 @@ def _call(event: Event, wait: float) -> Response:
     return _answered(answer)
 
 
-def _record_and_wait(event: Event, wait: float) -> Response:
+def _record_and_wait(event: Trigger, wait: float) -> Response:
     identity = _identity(event)
     event = replace(event, reply_to=services().name)
     ends = time.monotonic() + wait
@@ -165,26 +182,29 @@ def _wait_no_longer(identity: str) -> Response:
     return _ended(after) if after.status.final else accepted(after)
 
 
-def _identity(event: Event) -> str:
+def _identity(event: Trigger) -> str:
     return request_id(event.function.project_id, event.function.function_id, event.cause)
 
 
 def _answered(answer: Answer) -> Response:
     if answer.reason is None:
-        return _returned(answer.output, answer.request_id)
+        return _returned(answer.response, answer.output, answer.request_id)
     raise _failed(answer.reason, answer.message, answer.request_id)
 
 
 def _ended(record: Request) -> Response:
     if record.reason is None:
         result = services().store.get_result(record.request_id)
-        return _returned(result, record.request_id)
+        return _returned(record.response, result, record.request_id)
     raise _failed(record.reason, record.message, record.request_id)
 
 
-def _returned(output: Body | None, identity: str) -> Response:
+def _returned(head: ResponseHead | None, output: Body | None, identity: str) -> Response:
     content = b"null" if output is None else services().archives.read(output)
-    return _named(Response(content, 200, mimetype="application/json"), identity)
+    try:
+        return _named(function_answers.answer(head, content), identity)
+    except BadResponseError as error:
+        raise _failed(Reason.BAD_RESULT, str(error), identity) from error
 
 
 def _failed(reason: str, message: str | None, identity: str) -> ApiError:

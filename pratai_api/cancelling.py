@@ -21,7 +21,8 @@ def cancel(request_ids: Sequence[str]) -> list[Request]:
     def change(request: Request) -> Changed | None:
         if request.status.final or request.cancel_requested_at is not None:
             return None
-        return Changed(replace(request, cancel_requested_at=now))
+        due = min(request.next_run_at, now)  # so that the sweep finds what runs later, too
+        return Changed(replace(request, cancel_requested_at=now, next_run_at=due))
 
     changed = services().store.change_requests(
         [RequestChange(each, change) for each in request_ids]

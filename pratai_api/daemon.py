@@ -8,11 +8,12 @@ import zmq
 from gunicorn.app.base import BaseApplication
 from oslo_config import cfg
 
-from pratai_api import options, pipeline
+from pratai_api import event_sources, liveness, options, pipeline
 from pratai_api.access_log import AccessLog
 from pratai_api.app import create_app
 from pratai_api.auth import open_identity
 from pratai_api.hints import Hints
+from pratai_api.rates import Processes, Rates
 from pratai_api.replies import Replies
 from pratai_api.services import Services, Waits
 from pratai_api.worker import ApiWorker
@@ -25,6 +26,8 @@ from pratai_common.clock import now_ms
 from pratai_common.daemon import installation_key
 from pratai_common.messages import Message, Submitted
 from pratai_common.node_urls import NodeUrls, node_url
+from pratai_common.publishing import Publisher
+from pratai_common.sealing import Sealer
 from pratai_common.store.base import Store, open_store
 from pratai_common.submit import Submitter
 
@@ -87,15 +90,20 @@ class ApiServer(BaseApplication):  # type: ignore[misc]
             store,
             archives,
             submitter,
+            Publisher(store, submitter),
             send,
             replies,
             Waits(max(1, conf.api.threads // 2), "results"),
             Waits(max(1, conf.api.threads // 4), "logs"),
+            Rates(Processes(lambda: len(liveness.living("api")))),
             beat.daemon_id,
             beat.witness,
             now_ms,
             configuration.runtime_names(conf),
+            event_sources.load(),
             self._key,
+            Sealer(self._key, "event"),
+            Sealer(self._key, "hook"),
             NodeUrls(node_url(conf), self._key),
             conf.api.trust_proxy_ids,
             self._health.ailments,

@@ -11,7 +11,7 @@ from pratai_api.answers import unknown_marker
 from pratai_api.errors import ApiError
 from pratai_api.services import services
 from pratai_common.log_context import concerns
-from pratai_common.records import Function, Request, Subscription
+from pratai_common.records import Event, Function, Request, Subscription
 
 
 def function(function_id: str) -> Function:
@@ -20,15 +20,25 @@ def function(function_id: str) -> Function:
 
 
 def callable_function(function_id: str) -> Function:
-    """Return a living function that is public, or that the caller may run.
+    """Return a living function that is public, without proof of who calls, or that the caller may
+    run.
 
     Raises ApiError: 401 for whoever says not who they are, 403 and 404 as elsewhere.
     """
     found = _living(function_id)
-    if found is not None and found.public:
+    if found is not None and found.public and found.auth == "none":
         return found
     caller.require()
     return _touchable(found, function_id)
+
+
+def function_of(project_id: str, function_id: str) -> Function:
+    """Return a living function that a project has, and that another noun names."""
+    found = _living(function_id)
+    if found is None or found.project_id != project_id:
+        message = f"the project has no function {function_id}"
+        raise ApiError(404, "function_not_found", message)
+    return found
 
 
 def _touchable(found: Function | None, function_id: str) -> Function:
@@ -40,6 +50,22 @@ def _touchable(found: Function | None, function_id: str) -> Function:
 def _living(function_id: str) -> Function | None:
     found = services().store.get_functions([function_id]).get(function_id)
     return None if found is None or found.deleted_at is not None else found
+
+
+def event(event_id: str) -> Event:
+    """Return a living event."""
+    found = services().store.get_events([event_id]).get(event_id)
+    if found is None or found.deleted_at is not None or not caller.may_touch(found.project_id):
+        raise ApiError(404, "event_not_found", f"there is no event {event_id}")
+    return found
+
+
+def event_of(project_id: str, event_id: str) -> Event:
+    """Return a living event that a project has, and that another noun names."""
+    found = services().store.get_events([event_id]).get(event_id)
+    if found is None or found.deleted_at is not None or found.project_id != project_id:
+        raise ApiError(404, "event_not_found", f"the project has no event {event_id}")
+    return found
 
 
 def request(request_id: str) -> Request:
@@ -62,7 +88,9 @@ def subscription(owner: Function, subscription_id: str) -> Subscription:
 
 def marker(
     asked: str | UnsetType,
-    read: Callable[[Sequence[str]], Mapping[str, Function] | Mapping[str, Request]],
+    read: Callable[
+        [Sequence[str]], Mapping[str, Event] | Mapping[str, Function] | Mapping[str, Request]
+    ],
     project_id: str | None,
 ) -> str | None:
     """Return the marker of a list, which names a record of the project, or of any project where

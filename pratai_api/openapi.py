@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import msgspec
 from flask import Response, current_app
 
-from pratai_api import schemas, views
+from pratai_api import event_schemas, schemas, views
+from pratai_common.event_settings import Settings
 from pratai_common.node_urls import CLAIM_HEADER
 
 EXTENSION = "pratai.openapi"
@@ -76,12 +77,18 @@ def serve() -> Response:
     return Response(current_app.extensions[EXTENSION], mimetype="application/json")
 
 
-def document(routes: Iterable[Route], runtimes: Iterable[str], secured: bool = False) -> Schema:
-    """Return the document of these routes, where these runtimes are configured, and where calls
-    need a token of Keystone.
+def document(
+    routes: Iterable[Route],
+    runtimes: Iterable[str],
+    sources: Mapping[str, type[Settings]],
+    secured: bool = False,
+) -> Schema:
+    """Return the document of these routes, where these runtimes are configured and events have
+    these sources, and where calls need a token of Keystone.
     """
     routes = list(routes)
-    schemas_by_type, components = _components(routes)
+    schemas_by_type, components = _components(routes, sources.values())
+    _tell_sources(components, sources, schemas_by_type)
     components[schemas.FunctionCreate.__name__]["properties"]["runtime"]["enum"] = [*runtimes]
     paths: dict[str, Schema] = {}
     for route in routes:
@@ -97,6 +104,19 @@ def document(routes: Iterable[Route], runtimes: Iterable[str], secured: bool = F
     }
 
 
+def _tell_sources(
+    components: dict[str, Schema],
+    sources: Mapping[str, type[Settings]],
+    schemas_by_type: Mapping[Any, Schema],
+) -> None:
+    """Say which sources events may have, and what their settings are."""
+    settings = {"anyOf": [schemas_by_type[each] for each in sources.values()]}
+    created = components[event_schemas.EventCreate.__name__]["properties"]
+    created["source"]["enum"] = [*sources]
+    for shape in (created, components[event_schemas.EventUpdate.__name__]["properties"]):
+        shape["settings"] |= settings
+
+
 def _secure(operation: Schema, public: bool) -> None:
     """Say of an operation that it needs a token, and what it is refused with."""
     operation["security"] = [{"token": []}, *([{}] if public else [])]
@@ -106,9 +126,11 @@ def _secure(operation: Schema, public: bool) -> None:
         }
 
 
-def _components(routes: list[Route]) -> tuple[dict[Any, Schema], dict[str, Schema]]:
-    """Return each shape's schema, and the components that these refer to."""
-    types: list[Any] = [views.Failure]
+def _components(
+    routes: list[Route], more: Iterable[type]
+) -> tuple[dict[Any, Schema], dict[str, Schema]]:
+    """Return the schema of each shape, and of more, and the components that these refer to."""
+    types: list[Any] = [views.Failure, *more]
     for route in routes:
         types += [shape for shape in route.answers.values() if _is_struct(shape)]
         types += [shape for shape in map(_json_shape, route.body) if shape is not None]
@@ -186,9 +208,7 @@ class _Operation:
         content: Schema = {}
         for shape in self._route.body:
             if isinstance(shape, schemas.Anything):
-                content["application/json"] = {"schema": {}}
-                content["text/plain"] = {"schema": {"type": "string"}}
-                content["application/octet-stream"] = {"schema": {}}
+                content |= {name: {"schema": each} for name, each in shape.content.items()}
             elif isinstance(shape, schemas.Upload):
                 content["multipart/form-data"] = self._form(shape)
             else:
@@ -225,7 +245,7 @@ class _Operation:
 
     def _response(self, code: int, shape: Any) -> Schema:
         headers = {_HTTP_REQUEST_ID: _header("the HTTP request")}
-        if self._route.headers and code < 300:
+        if views.Accepted in self._route.answers.values() and code < 300:
             headers[_REQUEST_ID] = _header("the function request")
         response: Schema = {"description": HTTPStatus(code).phrase, "headers": headers}
         if shape is str:

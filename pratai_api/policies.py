@@ -17,6 +17,7 @@ ADMIN = "rule:admin"
 ALL_PROJECTS = "?all_projects=true"
 _FUNCTION = "/v1/functions/{function_id}"
 _SUBSCRIPTION = f"{_FUNCTION}/subscriptions/{{subscription_id}}"
+_EVENT = "/v1/events/{event_id}"
 _REQUEST = "/v1/requests/{request_id}"
 
 _BASE = [
@@ -32,7 +33,7 @@ _BASE = [
         "Who may change and run what a project has.",
     ),
 ]
-_RULES = [
+_RULES: list[tuple[str, ...]] = [
     # name, who, what for, operations
     ("function:list", READER, "List the project's functions.", "GET /v1/functions"),
     (
@@ -69,6 +70,30 @@ _RULES = [
     ),
     ("subscription:update", MEMBER, "Change a subscription.", f"PATCH {_SUBSCRIPTION}"),
     ("subscription:delete", MEMBER, "Delete a subscription.", f"DELETE {_SUBSCRIPTION}"),
+    ("event:list", READER, "List the project's events.", "GET /v1/events"),
+    (
+        "event:list_all_projects",
+        ADMIN,
+        "List the events of all projects.",
+        f"GET /v1/events{ALL_PROJECTS}",
+    ),
+    ("event:create", OWN_MEMBER, "Create an event.", "POST /v1/events"),
+    (
+        "event:all_projects",
+        ADMIN,
+        "Create an event that tells of all projects, or change it.",
+        "POST /v1/events",
+        f"PATCH {_EVENT}",
+    ),
+    ("event:get", READER, "Show an event.", f"GET {_EVENT}"),
+    ("event:update", MEMBER, "Change an event.", f"PATCH {_EVENT}"),
+    ("event:delete", MEMBER, "Delete an event.", f"DELETE {_EVENT}"),
+    (
+        "event:publish",
+        OWN_MEMBER,
+        "Publish on an event, which runs what subscribes to it.",
+        f"POST {_EVENT}",
+    ),
     ("request:list", READER, "List the project's requests.", "GET /v1/requests"),
     (
         "request:list_all_projects",
@@ -89,13 +114,13 @@ _RULES = [
 def list_rules() -> Iterator[policy.RuleDefault]:
     """Yield every rule and its default, for the enforcer and the generated documents."""
     yield from _BASE
-    for name, check, description, operation in _RULES:
-        method, path = operation.split(" ")
+    for name, check, description, *operations in _RULES:
+        pairs = [operation.split(" ") for operation in operations]
         yield policy.DocumentedRuleDefault(
             name,
             check,
             description,
-            [{"method": method, "path": path}],
+            [{"method": method, "path": path} for method, path in pairs],
             scope_types=["project"],
         )
 

@@ -1,16 +1,18 @@
 """What clients may send, declared once: it validates and it documents."""
 
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from pratai_common import limits
+from pratai_common import cron, limits
 from pratai_common.records import FunctionStatus, Status
 
 RESERVED_NAMES = frozenset({"running"})
 MAX_PAGE = 1000
 DEFAULT_PAGE = 100
+MIN_AGE_SECONDS = 60
 _MAX_FREQUENCY_MINUTES = 60 * 24 * 366
 _LONGEST_WAIT = 10**9  # what is longer than a minute is a minute, but infinity is a mistake
 
@@ -27,6 +29,20 @@ Frequency = Annotated[float, Meta(ge=1 / 60, le=_MAX_FREQUENCY_MINUTES)]
 VariableName = Annotated[str, Meta(pattern=rf"^[A-Za-z_][A-Za-z0-9_]{{0,127}}{_END}")]
 VariableValue = Annotated[str, Meta(pattern=rf"^[^\x00]*{_END}", max_length=4096)]
 Environment = dict[VariableName, VariableValue]
+Cron = Annotated[str, Meta(min_length=1, max_length=cron.MAX_CHARACTERS)]
+Timezone = Annotated[str, Meta(min_length=1, max_length=64)]
+Misfire = Literal["skip", "once", "all"]
+Outcome = Literal["any", "success", "failure"]
+Filter = dict[str, Any]
+Id = Annotated[str, Meta(min_length=1, max_length=64)]
+Target = Annotated[str, Meta(pattern=rf"^[^:]{{1,64}}(:(success|failure))?{_END}")]
+Targets = Annotated[list[Target], Meta(max_length=limits.MAX_SUBSCRIPTIONS)]
+MaxAge = Annotated[int, Meta(ge=MIN_AGE_SECONDS, le=limits.MAX_AGE_SECONDS)]
+Moment = Annotated[datetime, Meta(tz=True)]
+Auth = Literal["none", "token", "github", "standard"]
+# As headers can carry it, whose ends are trimmed.
+Secret = Annotated[str, Meta(pattern=rf"^[!-~][ -~]*[!-~]{_END}", min_length=8, max_length=256)]
+RateLimit = Annotated[int, Meta(ge=1, le=60_000)]
 Type = Literal["async", "wait_for_response"]
 Network = Literal["bridge", "none"]
 Marker = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -34,24 +50,37 @@ Wait = Annotated[float, Meta(ge=0, le=_LONGEST_WAIT)]
 
 
 class FunctionCreate(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """The ``metadata`` of a new function. ``memory`` in MB, ``timeout`` in seconds,
+    """The ``metadata`` of a new function. ``memory`` in MB, ``timeout`` and ``max_age`` in seconds,
     ``frequency`` in minutes.
+
+    ``subscribe_to`` are ids of events, or of functions where ``event`` is ``response``: then each
+    may end in ``:success`` or ``:failure``.
     """
 
     name: Name
     description: Description = ""
     type: Type = "async"
-    event: Literal["webhook", "timer"] = "webhook"
+    event: Literal["webhook", "timer", "message", "response"] = "webhook"
+    subscribe_to: Targets = []
+    filter: Filter | None = None
     frequency: Frequency | None = None
+    cron: Cron | None = None
+    timezone: Timezone = "UTC"
+    misfire: Misfire = "once"
     runtime: str = "python3"
     memory: Memory = limits.DEFAULT_MEMORY_MB
     cpus: Cpus = 1.0
     timeout: Timeout = limits.DEFAULT_TIMEOUT_SECONDS
     network: Network = "bridge"
     public: bool = False
+    auth: Auth = "none"
+    auth_secret: Secret | None = None
+    rate_limit: RateLimit | None = None
     limit: Limit | None = None
     environment: Environment = {}
     retries: Retries = 0
+    max_age: MaxAge | None = None
+    on_failure: Id | None = None
     enabled: bool = True
 
 
@@ -68,9 +97,14 @@ class FunctionSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True)
     timeout: Timeout | UnsetType = UNSET
     network: Network | UnsetType = UNSET
     public: bool | UnsetType = UNSET
+    auth: Auth | UnsetType = UNSET
+    auth_secret: Secret | UnsetType | None = UNSET
+    rate_limit: RateLimit | UnsetType | None = UNSET
     limit: Limit | UnsetType | None = UNSET
     environment: Environment | UnsetType = UNSET
     retries: Retries | UnsetType = UNSET
+    max_age: MaxAge | UnsetType | None = UNSET
+    on_failure: Id | UnsetType | None = UNSET
     enabled: bool | UnsetType = UNSET
     rotate_endpoint: bool = False
 
@@ -82,38 +116,12 @@ class FunctionUpdate(FunctionSettings, forbid_unknown_fields=True, kw_only=True)
 
 
 class Call(msgspec.Struct, kw_only=True):
-    """The body that calls a function. The payload is checked to be JSON and kept as it came."""
+    """The body that calls a function. The payload is checked to be JSON and kept as it came. An
+    asynchronous function runs at ``not_before`` at the earliest.
+    """
 
     payload: msgspec.Raw
-
-
-class WebhookSubscription(
-    msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag="webhook", tag_field="kind"
-):
-    """A new subscription to calls of the function's endpoint."""
-
-    frequency: None = None
-    enabled: bool = True
-
-
-class TimerSubscription(
-    msgspec.Struct, forbid_unknown_fields=True, kw_only=True, tag="timer", tag_field="kind"
-):
-    """A new subscription to a timer, ``frequency`` in minutes."""
-
-    frequency: Frequency
-    enabled: bool = True
-
-
-NewSubscription = WebhookSubscription | TimerSubscription
-SubscriptionCreate: Any = NewSubscription  # a union is no type[T] to mypy
-
-
-class SubscriptionUpdate(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What may change of a subscription."""
-
-    frequency: Frequency | UnsetType = UNSET
-    enabled: bool | UnsetType = UNSET
+    not_before: Moment | None = None
 
 
 class PageQuery(msgspec.Struct, kw_only=True):
@@ -148,6 +156,8 @@ class RequestsQuery(PageQuery, kw_only=True):
     status: Status | UnsetType = UNSET
     source: str | UnsetType = UNSET
     dead: bool | UnsetType = UNSET
+    parent_id: str | UnsetType = UNSET
+    root_id: str | UnsetType = UNSET
 
 
 class RequestQuery(msgspec.Struct, kw_only=True):
@@ -183,4 +193,11 @@ class Upload(msgspec.Struct):
 
 
 class Anything(msgspec.Struct):
-    """Any body, of any content type."""
+    """Any body, of any content type; ``content`` is what the document says of some."""
+
+    content: ClassVar[dict[str, Any]] = {
+        "application/json": {},
+        "application/x-www-form-urlencoded": {"type": "object"},
+        "text/plain": {"type": "string"},
+        "application/octet-stream": {},
+    }

@@ -1,37 +1,153 @@
-"""Makes subscriptions: which events run a function."""
+"""Makes subscriptions: which events run a function, and what may be one."""
 
 import uuid
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+import msgspec
+from msgspec import UNSET
+from msgspec.structs import asdict, replace
+
+from pratai_api import finding
 from pratai_api.errors import ApiError
+from pratai_api.event_schemas import NewSubscription, SubscriptionUpdate
 from pratai_api.services import services
+from pratai_common import cron, filters, limits
 from pratai_common.records import Function, Subscription
 
 _MINUTE_MS = 60_000
+_KINDS = {
+    "frequency": ("timer",),
+    "cron": ("timer",),
+    "timezone": ("timer",),
+    "misfire": ("timer",),
+    "filter": ("message", "response"),
+    "outcome": ("response",),
+}
+"""The kinds of subscriptions that have a setting."""
 
 
-def add(function: Function, frequency: float | None, enabled: bool = True) -> Subscription:
-    """Subscribe a function to a timer of so many minutes, or else to calls of its endpoint.
-
-    Raises ApiError where the function's type does not go with a timer.
+def new(function: Function, asked: NewSubscription, others: Sequence[Subscription]) -> Subscription:
+    """Return a new subscription of a function that has these others; raises ApiError for one that
+    cannot be.
     """
-    if frequency is not None and function.type == "wait_for_response":
-        raise ApiError(400, "invalid", "type wait_for_response goes with event webhook only")
-    now = services().clock()
-    subscription = Subscription(
+    now, values = services().clock(), asdict(asked)
+    made = Subscription(
         subscription_id=str(uuid.uuid4()),
         function_id=function.function_id,
         project_id=function.project_id,
         user_id=function.user_id,
-        kind="webhook" if frequency is None else "timer",
-        frequency_ms=milliseconds(frequency),
-        enabled=enabled,
+        kind=asked.__struct_config__.tag,  # type: ignore[arg-type]  # a kind, by the shape
+        frequency_ms=_milliseconds(values.pop("frequency", None)),
         since=now,
         created_at=now,
+        updated_at=now,
+        **values,
     )
-    services().store.create_subscription(subscription)
-    return subscription
+    check(function, made, others)
+    if len(others) >= limits.MAX_SUBSCRIPTIONS:
+        message = f"a function has at most {limits.MAX_SUBSCRIPTIONS} subscriptions"
+        raise ApiError(409, "quota", message)
+    return made
 
 
-def milliseconds(frequency: float | None) -> int | None:
-    """Return a frequency in minutes as milliseconds."""
+def add(subscriptions: Iterable[Subscription]) -> None:
+    """Record subscriptions that ``new`` made."""
+    for each in subscriptions:
+        services().store.create_subscription(each)
+
+
+def changed(old: Subscription, asked: SubscriptionUpdate, now: int) -> Subscription:
+    """Return a subscription as it becomes; a timer that fires otherwise, or is enabled, counts from
+    now. Raises ApiError for what its kind does not have.
+    """
+    values: dict[str, Any] = {
+        name: value for name, value in asdict(asked).items() if value is not UNSET
+    }
+    for name in values:
+        if old.kind not in _KINDS.get(name, (old.kind,)):
+            kinds = " or ".join(_KINDS[name])
+            raise ApiError(400, "invalid", f"{name} goes with kind {kinds} only")
+    after = replace(old, **_timed(values), updated_at=now)
+    return replace(after, since=now) if _counts_anew(old, after) else after
+
+
+def check(function: Function, wanted: Subscription, others: Iterable[Subscription]) -> None:
+    """Raise ApiError for a subscription that a function, which has others, cannot have."""
+    if wanted.kind != "webhook" and function.type == "wait_for_response":
+        raise ApiError(400, "invalid", "type wait_for_response goes with event webhook only")
+    if wanted.kind == "timer":
+        _check_timer(wanted)
+    if wanted.filter is not None:
+        _check_filter(wanted.filter)
+    if wanted.event_id is not None:
+        _check_source(wanted, wanted.event_id)
+        _require_unlike(wanted, others)
+
+
+def _timed(values: dict[str, Any]) -> dict[str, Any]:
+    """Return changes as a record has them: either of a timer's settings replaces the other."""
+    if "frequency" in values and "cron" in values:
+        raise ApiError(400, "invalid", "a timer has either frequency or cron")
+    if "frequency" in values:
+        values["frequency_ms"] = _milliseconds(values.pop("frequency"))
+        return {"cron": None, "timezone": "UTC", **values}
+    return {"frequency_ms": None, **values} if "cron" in values else values
+
+
+def _counts_anew(old: Subscription, after: Subscription) -> bool:
+    def timed(each: Subscription) -> tuple[object, ...]:
+        return (each.frequency_ms, each.cron, each.timezone)
+
+    return timed(after) != timed(old) or after.enabled > old.enabled
+
+
+def _check_timer(timer: Subscription) -> None:
+    if (timer.frequency_ms is None) == (timer.cron is None):
+        raise ApiError(400, "invalid", "a timer has either frequency or cron")
+    if timer.cron is None:
+        if timer.timezone != "UTC":
+            raise ApiError(400, "invalid", "timezone goes with cron only")
+        return
+    try:
+        cron.check(timer.cron, timer.timezone)
+    except cron.CronError as error:
+        raise ApiError(400, "invalid", f"cron: {error}") from error
+
+
+def _check_filter(pattern: dict[str, Any]) -> None:
+    try:
+        filters.check(pattern)
+    except filters.FilterError as error:
+        raise ApiError(400, "invalid", f"filter: {error}") from error
+    if len(msgspec.json.encode(pattern)) > limits.MAX_FILTER_BYTES:
+        message = f"filter: it has more than {limits.MAX_FILTER_BYTES} bytes"
+        raise ApiError(400, "invalid", message)
+
+
+def _check_source(wanted: Subscription, event_id: str) -> None:
+    """Refuse what the project does not have, and what has subscribers enough."""
+    if wanted.kind == "response":
+        finding.function_of(wanted.project_id, event_id)
+    else:
+        finding.event_of(wanted.project_id, event_id)
+    ids = {each.subscription_id for each in services().store.subscriptions_to([event_id])}
+    if wanted.enabled and len(ids - {wanted.subscription_id}) >= limits.MAX_SUBSCRIBERS:
+        message = f"{event_id} has {limits.MAX_SUBSCRIBERS} subscriptions, more it cannot have"
+        raise ApiError(409, "quota", message)
+
+
+def _require_unlike(wanted: Subscription, others: Iterable[Subscription]) -> None:
+    """Refuse a subscription that would run nothing beyond what another does."""
+
+    def what(each: Subscription) -> tuple[object, ...]:
+        return (each.kind, each.event_id, each.outcome, each.filter)
+
+    for each in others:
+        if each.subscription_id != wanted.subscription_id and what(each) == what(wanted):
+            message = f"subscription {each.subscription_id} is the same"
+            raise ApiError(409, "already_subscribed", message)
+
+
+def _milliseconds(frequency: float | None) -> int | None:
     return None if frequency is None else round(frequency * _MINUTE_MS)

@@ -1,6 +1,6 @@
 """Records as clients see them: these shapes are the public interface, and its documentation."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -52,6 +52,8 @@ class Function(View, frozen=True, kw_only=True):
     type: str
     event: str
     public: bool
+    auth: str
+    rate_limit: int | None
     endpoint: str | None
     runtime: str
     memory: int
@@ -62,6 +64,8 @@ class Function(View, frozen=True, kw_only=True):
     network: str
     environment: dict[str, str]
     retries: int
+    max_age: int | None
+    on_failure: str | None
     enabled: bool
     status: records.FunctionStatus
     build_error: str | None
@@ -106,9 +110,20 @@ class Attempt(View, frozen=True, kw_only=True):
     message: str | None
 
 
+class ResponseHead(View, frozen=True, kw_only=True):
+    """How what a function returned is answered by HTTP. ``encoding`` says what ``result`` stands
+    for: itself, or the ``text`` or, in ``base64``, the bytes of the body.
+    """
+
+    status: int
+    headers: dict[str, str]
+    encoding: Literal["json", "text", "base64"]
+
+
 class Request(View, frozen=True, kw_only=True):
     """How the run that an event asked for stands. ``result`` is what ``main`` returned, and
-    ``payload`` what came in, where they were asked for.
+    ``payload`` what came in, where they were asked for. ``children`` are the first requests that
+    its end caused, ``event`` has the attributes of its event; both are not in lists.
     """
 
     request_id: str
@@ -121,12 +136,15 @@ class Request(View, frozen=True, kw_only=True):
     parent_id: str | None
     root_id: str
     depth: int
+    children: list[str] | UnsetType = UNSET
+    event: dict[str, Any] | UnsetType | None = UNSET
     replay_of: str | None
     status: records.Status
     reason: str | None
     message: str | None
     dead: bool
     result: msgspec.Raw | UnsetType | None = UNSET
+    response: ResponseHead | None = None
     payload: msgspec.Raw | UnsetType | None = UNSET
     attempts: list[Attempt]
     created_at: Time
@@ -142,24 +160,6 @@ class Request(View, frozen=True, kw_only=True):
     node: str | None
     peak_memory: int | None
     logs_endpoint: str
-
-
-class Subscription(View, frozen=True, kw_only=True):
-    """A function's interest in an event. ``frequency`` is in minutes."""
-
-    subscription_id: str
-    function_id: str
-    project_id: str
-    tenant_id: str
-    kind: str
-    event_id: str | None = None
-    filter: dict[str, Any] | None = None
-    cron: str | None = None
-    timezone: str | None = None
-    frequency: float | None
-    misfire: str | None = None
-    enabled: bool
-    created_at: Time
 
 
 class Daemon(View, frozen=True, kw_only=True):
@@ -220,13 +220,6 @@ class Requests(View, frozen=True, kw_only=True):
     """A page of requests, without their bodies."""
 
     requests: list[Request]
-    next: str | None
-
-
-class Subscriptions(View, frozen=True, kw_only=True):
-    """A function's subscriptions."""
-
-    subscriptions: list[Subscription]
     next: str | None
 
 
@@ -297,6 +290,8 @@ def function(record: records.Function) -> Function:
         type=record.type,
         event=record.event,
         public=record.public,
+        auth=record.auth,
+        rate_limit=record.rate_limit,
         endpoint=None if endpoint is None else f"/v1/hooks/{endpoint}",
         runtime=record.runtime,
         memory=record.memory,
@@ -307,6 +302,8 @@ def function(record: records.Function) -> Function:
         network=record.network,
         environment=record.environment,
         retries=record.retries,
+        max_age=record.max_age,
+        on_failure=record.on_failure,
         enabled=record.enabled,
         status=record.status,
         build_error=record.build_error,
@@ -370,8 +367,13 @@ def request(
         peak_memory=record.peak_memory,
         logs_endpoint=f"/v1/requests/{record.request_id}/logs",
         result=result,
+        response=_response(record.response),
         payload=payload,
     )
+
+
+def _response(head: records.ResponseHead | None) -> ResponseHead | None:
+    return None if head is None else ResponseHead(**msgspec.structs.asdict(head))
 
 
 def _attempt(record: records.Attempt) -> Attempt:
@@ -382,21 +384,6 @@ def _attempt(record: records.Attempt) -> Attempt:
         finished_at=iso(record.finished_at),
         reason=record.reason,
         message=record.message,
-    )
-
-
-def subscription(record: records.Subscription) -> Subscription:
-    """Return a subscription."""
-    frequency = None if record.frequency_ms is None else record.frequency_ms / 60_000
-    return Subscription(
-        subscription_id=record.subscription_id,
-        function_id=record.function_id,
-        project_id=record.project_id,
-        tenant_id=record.project_id,
-        kind=record.kind,
-        frequency=frequency,
-        enabled=record.enabled,
-        created_at=time(record.created_at),
     )
 
 

@@ -4,6 +4,7 @@
 passed to whoever needs it; there is no global one.
 """
 
+import ipaddress
 import logging
 import os
 import socket
@@ -13,6 +14,15 @@ from oslo_config import cfg, types
 from oslo_log import log
 
 from pratai_common.log_context import REQUEST_FORMAT, one_line
+
+
+class _Network(types.String):
+    """An IP network, as ``10.0.0.0/8``."""
+
+    def __call__(self, value: str) -> str:
+        """Return it; raises ValueError for what is none."""
+        return str(ipaddress.ip_network(super().__call__(value)))
+
 
 DEFAULT_OPTS = [
     cfg.StrOpt(
@@ -235,6 +245,34 @@ BUILD_OPTS = [
     ),
     cfg.IntOpt("seed_seconds", default=10, min=1, help="How long a registry may take to give it."),
 ]
+AGENT_OPTS: list[cfg.Opt] = [
+    cfg.IntOpt(
+        "sources",
+        default=200,
+        min=0,
+        help="Events whose source one agent serves at a time, a thread each.",
+    ),
+    cfg.ListOpt(
+        "deny_networks",
+        default=["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "::/128", "::1/128", "fe80::/10"],
+        item_type=_Network(),
+        help="Networks that events of users may not connect to. The addresses that a host stands "
+        "for are what is looked at. Name your control plane's here.",
+    ),
+]
+NOTIFICATIONS_OPTS: list[cfg.Opt] = [
+    cfg.StrOpt(
+        "host",
+        help="Broker (AMQP 0.9.1) that the services of OpenStack publish their notifications on. "
+        "Without one, events of the source notification cannot be served.",
+    ),
+    cfg.PortOpt("port", default=5672, help="Its port."),
+    cfg.StrOpt("virtual_host", default="/", help="The virtual host of it that they use."),
+    cfg.StrOpt("username", default="pratai", help="User who may read and bind there."),
+    cfg.StrOpt("password", secret=True, help="The user's password."),
+    cfg.BoolOpt("tls", default=False, help="Whether to connect by TLS."),
+    cfg.StrOpt("ca_bundle", help="CA bundle that it is verified by; default: the system's."),
+]
 STORE_OPTS: list[cfg.Opt] = [
     cfg.StrOpt(
         "driver",
@@ -328,6 +366,8 @@ _GROUPS: dict[str | None, list[cfg.Opt]] = {
     "scheduler": SCHEDULER_OPTS,
     "driver": DRIVER_OPTS,
     "build": BUILD_OPTS,
+    "agent": AGENT_OPTS,
+    "notifications": NOTIFICATIONS_OPTS,
     "store": STORE_OPTS,
     "archives": ARCHIVES_OPTS,
 }
@@ -355,7 +395,7 @@ def load(
     if conf.log_dir and not conf.log_file:
         Path(conf.log_dir).mkdir(parents=True, exist_ok=True)
         conf.set_default("log_file", f"{program}.log")
-    quiet = ("urllib3", "docker", "elastic_transport", "swiftclient")
+    quiet = ("urllib3", "docker", "elastic_transport", "swiftclient", "amqp")
     log.set_defaults(default_log_levels=[f"{library}=WARNING" for library in quiet])
     conf.set_default("instance_uuid_format", REQUEST_FORMAT)
     log.setup(conf, program)

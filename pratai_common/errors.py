@@ -23,6 +23,7 @@ class Reason(StrEnum):
     NODE_LOST = "node_lost"
     CANCELLED = "cancelled"
     FUNCTION_DELETED = "function_deleted"
+    CHAIN_LIMIT = "chain_limit"
 
 
 class PrataiError(Exception):
@@ -38,7 +39,7 @@ class ArchivesUnavailableError(StoreUnavailableError):
 
 
 class NameTakenError(PrataiError):
-    """A function of that name exists in the project."""
+    """A function, or an event, of that name exists in the project."""
 
 
 class PackageError(PrataiError):

@@ -66,9 +66,44 @@ MAX_ENVIRONMENT_BYTES = 16 * KIB
 MAX_HOOK_HEADERS_BYTES = 8 * KIB
 """Headers and query of an event, as the function sees them."""
 
+MAX_RESPONSE_HEADERS_BYTES = 8 * KIB
+"""Names and values of the headers that a function answers with."""
+
 ASYNC_LIFETIME_MS = 24 * 3600 * 1000
 """How long an asynchronous request may wait for its run before it is ``expired``."""
 
 NODE_LOST_RETRIES = 3
 WINDOW_REQUESTS = 10_000
 """How much of the backlog a scheduler holds; the rest stays in the store."""
+
+MAX_AGE_SECONDS = 7 * 24 * 3600
+"""Of a request that waits, as its function may set it. Requests are kept for no less."""
+
+MAX_DELAY_SECONDS = 30 * 24 * 3600
+"""How far ahead a run may be put off (``not_before``)."""
+
+MAX_DEPTH = 16
+"""Steps of a chain of functions, each run by how the one before it ended."""
+
+CHAIN_REQUESTS = 10_000
+"""Requests that descend from one: each passes on its share of what is left to it, so no circle of
+subscriptions goes on for ever, and none grows beyond this."""
+
+MAX_SUBSCRIBERS = 100
+"""Subscriptions to one event, or to how one function ends."""
+
+MAX_SUBSCRIPTIONS = 100
+"""Of one function."""
+
+MAX_FILTER_BYTES = 8 * KIB
+"""A subscription's filter, as JSON text."""
+
+MAX_BATCH_EVENTS = 100
+"""Of CloudEvents that are published at once."""
+
+ON_TIME_MS = 10_000
+"""A tick that is fired so long after it was due is on time; one that nobody fired by then is
+missed, and its timer says what becomes of it."""
+
+MAX_MISSED_TICKS = 100
+"""Of those that a timer missed, so many are fired at most: the latest."""

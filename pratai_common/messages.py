@@ -12,9 +12,9 @@ import msgspec
 from msgspec import Meta
 
 from pratai_common.errors import DecodeError
-from pratai_common.records import Body, Request
+from pratai_common.records import Body, Request, ResponseHead
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 _VERSION_BYTE = bytes([PROTOCOL_VERSION])
 _encoder = msgspec.msgpack.Encoder()
 
@@ -197,6 +197,7 @@ class Result(AttemptMessage, frozen=True, kw_only=True):
     reason: Word | None = None
     message: str | None = None
     output: Body | None = None
+    response: ResponseHead | None = None
     started_at: Milliseconds
     finished_at: Milliseconds
     init_ms: float | None = None
@@ -229,6 +230,7 @@ class Answer(Message, frozen=True, kw_only=True):
     reason: str | None = None
     message: str | None = None
     output: Body | None = None
+    response: ResponseHead | None = None
 
 
 SchedulerMessage = Submitted | Cancel | FunctionChanged | Hello | Heartbeat | Bye | Ended | Done

@@ -3,15 +3,17 @@
 The first final outcome wins. A success from any attempt is final; a failure counts only from the
 current attempt, and there the first one. A lost node is tried again, up to
 ``limits.NODE_LOST_RETRIES`` times; a failure of the user's code as often as its function says,
-after a pause that doubles.
+after a pause that doubles. No attempt is begun when the request would have expired.
 """
+
+import hashlib
 
 from msgspec.structs import replace
 
 from pratai_common import limits
 from pratai_common.errors import Reason
 from pratai_common.messages import Result
-from pratai_common.records import Attempt, Request, Status
+from pratai_common.records import Attempt, Request, ResponseHead, Status
 
 _USER_FAILURES = frozenset(
     {
@@ -41,7 +43,7 @@ def settle(request: Request, result: Result, now: int) -> Request | None:
     refusal = _is_refusal(result)
     attempts = request.attempts if refusal else _with_attempt(request.attempts, result)
     pause = _pause(request, attempts, result.reason)
-    if pause is not None:
+    if pause is not None and now + pause < request.expires_at:
         status = Status.SCHEDULED if pause else Status.QUEUED
         return replace(request, status=status, attempts=attempts, next_run_at=now + pause)
     reason, message = result.reason, _short(result.message)
@@ -66,6 +68,7 @@ def settle(request: Request, result: Result, now: int) -> Request | None:
         node=result.node or request.node,
         peak_memory=result.peak_memory,
         log_chunks=result.log_chunks,
+        response=_small(result.response) if status is Status.SUCCESS else None,
     )
 
 
@@ -88,6 +91,14 @@ def _short(message: str | None) -> str | None:
     return None if message is None else message[:_MESSAGE_CHARACTERS]
 
 
+def _small(head: ResponseHead | None) -> ResponseHead | None:
+    """Return a head that an honest node may have sent."""
+    if head is None:
+        return None
+    size = sum(len(name) + len(value) for name, value in head.headers.items())
+    return head if size <= limits.MAX_RESPONSE_HEADERS_BYTES else None
+
+
 def _final_status(reason: str | None) -> Status:
     if reason is None:
         return Status.SUCCESS
@@ -106,7 +117,16 @@ def _pause(request: Request, attempts: tuple[Attempt, ...], reason: str | None) 
     failed = sum(1 for attempt in attempts if attempt.reason in _USER_FAILURES)
     if failed > request.retries:
         return None
-    return min(limits.FIRST_RETRY_MS << (failed - 1), limits.LONGEST_RETRY_MS)
+    longest = min(limits.FIRST_RETRY_MS << (failed - 1), limits.LONGEST_RETRY_MS)
+    return longest - int(longest / 2 * _jitter(request.request_id, failed))
+
+
+def _jitter(request_id: str, failed: int) -> float:
+    """Return a number from 0 to 1, another one for each request and failure, but always the same:
+    what failed together, because something was away, does not come back together.
+    """
+    digest = hashlib.sha256(f"{request_id}/{failed}".encode()).digest()
+    return int.from_bytes(digest[:4]) / 2**32
 
 
 def _dead(request: Request, status: Status) -> bool:

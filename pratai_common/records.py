@@ -6,9 +6,10 @@ be a pure function from an old record to a new one (see ``store/base.py``).
 
 import hashlib
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from pratai_common import limits
 
@@ -41,6 +42,13 @@ class FunctionStatus(StrEnum):
     ERROR = "error"
 
 
+PUBLISHED = "published"
+"""The source of an event that nothing but the API publishes on."""
+
+
+_OF_HTTP = ("method", "headers", "query")
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """Base of all records: immutable, named fields only."""
 
@@ -51,7 +59,10 @@ class Function(Record, frozen=True, kw_only=True):
     ``version`` is the version that serves, ``None`` while none was ever built. ``newest_built``
     is the highest number whose build was settled well: a build that is settled a second time
     must not undo a rollback. ``limit`` bounds its runs at a time, ``retries`` says how often a
-    run that failed by its own fault is repeated. ``endpoint_token`` names its public endpoint.
+    run that failed by its own fault is repeated. ``endpoint_token`` names its public endpoint, and
+    ``auth`` says how a caller of that is known: by ``auth_secret``, which is sealed. At most
+    ``rate_limit`` calls of it a minute. ``on_failure`` is the event that its dead letters go to,
+    ``max_age`` how many seconds a request may wait, repetitions included.
     """
 
     function_id: str
@@ -73,6 +84,11 @@ class Function(Record, frozen=True, kw_only=True):
     retries: int = 0
     enabled: bool = True
     endpoint_token: str | None = None
+    auth: Literal["none", "token", "github", "standard"] = "none"
+    auth_secret: str | None = None
+    rate_limit: int | None = None
+    on_failure: str | None = None
+    max_age: int | None = None
     status: FunctionStatus = FunctionStatus.BUILDING
     build_error: str | None = None
     version: int | None = None
@@ -109,6 +125,22 @@ class Attempt(Record, frozen=True, kw_only=True):
     message: str | None = None
 
 
+HeaderName = Annotated[str, Meta(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")]
+HeaderValue = Annotated[str, Meta(pattern=r"^[\t -~]*\Z")]
+
+
+class ResponseHead(Record, frozen=True, kw_only=True):
+    """How a function wants what it returned to be answered by HTTP.
+
+    ``encoding`` says what the result, which is JSON, stands for: itself, or the text, or the bytes
+    in base64, that the body is made of.
+    """
+
+    status: Annotated[int, Meta(ge=200, le=599)] = 200
+    headers: Annotated[dict[HeaderName, HeaderValue], Meta(max_length=50)] = {}
+    encoding: Literal["json", "text", "base64"] = "json"
+
+
 class Request(Record, frozen=True, kw_only=True):
     """What one event asks of one function, from acceptance to its one final outcome.
 
@@ -117,6 +149,10 @@ class Request(Record, frozen=True, kw_only=True):
     known of the event besides its data. ``reply_to`` is the API process whose caller waits.
     A ``running`` request without attempts is a synchronous call whose caller waits no longer:
     a node may have it, or the scheduler still holds it. ``dead`` marks a dead letter.
+
+    ``parent_id`` is the request whose end caused this one, ``root_id`` the first of the chain, at
+    whose end of ``depth`` steps this one is; ``chain_budget`` is how many may still descend from
+    it. ``following`` says that what follows from its end may not be recorded yet.
     """
 
     request_id: str
@@ -129,6 +165,8 @@ class Request(Record, frozen=True, kw_only=True):
     parent_id: str | None = None
     root_id: str | None = None
     depth: int = 0
+    chain_budget: int = limits.CHAIN_REQUESTS
+    following: bool = False
     replay_of: str | None = None
     retries: int = 0
     reply_to: str | None = None
@@ -153,6 +191,16 @@ class Request(Record, frozen=True, kw_only=True):
     node: str | None = None
     peak_memory: int | None = None
     log_chunks: int | None = None
+    response: ResponseHead | None = None
+
+    @property
+    def attributes(self) -> dict[str, Any] | None:
+        """Return what CloudEvents say of the event; nothing of an HTTP request, which may have been
+        sent with what is for the function alone.
+        """
+        if self.event is None:
+            return None
+        return {name: value for name, value in self.event.items() if name not in _OF_HTTP}
 
     @property
     def attempt(self) -> int:
@@ -183,22 +231,78 @@ class LogChunk(Record, frozen=True, kw_only=True):
     content: bytes
 
 
-class Subscription(Record, frozen=True, kw_only=True):
-    """A function's interest in an event: calls of its endpoint, or the ticks of a timer.
+class SourceState(Record, frozen=True, kw_only=True):
+    """How an event's source stands in one agent.
 
-    Tick k of a timer is due at ``since`` plus k times ``frequency_ms``; a changed timer counts
-    anew. ``since`` is ``None`` in records older than the field: then ``created_at`` counts.
+    ``error`` is what went wrong last, at ``error_at``; it stays when that is over. ``received``
+    and ``dead`` count what came and what could not be taken, ``without_id`` what came without an
+    id of its own, so that it may run a function twice. ``note`` is what an owner should know.
+    """
+
+    state: Literal["connecting", "running", "standby", "failing"]
+    since: int
+    error: str | None = None
+    error_at: int | None = None
+    note: str | None = None
+    received: int = 0
+    dead: int = 0
+    without_id: int = 0
+
+
+class Event(Record, frozen=True, kw_only=True):
+    """A named topic of a project. What happens on it is published by the API or comes from a
+    ``source``, whose ``settings`` say where from; ``sealed`` is what of them is secret.
+
+    With ``all_projects`` an administrator made it, and its source may tell of other projects.
+    ``states`` are of the agents that serve it, by daemon id. A deleted event is kept until its
+    source is cleaned up.
+    """
+
+    event_id: str
+    project_id: str
+    user_id: str
+    name: str
+    description: str = ""
+    source: str = PUBLISHED
+    settings: dict[str, Any] = {}
+    sealed: str | None = None
+    all_projects: bool = False
+    enabled: bool = True
+    states: dict[str, SourceState] = {}
+    created_at: int
+    updated_at: int
+    deleted_at: int | None = None
+
+
+class Subscription(Record, frozen=True, kw_only=True):
+    """A function's interest in an event: calls of its endpoint (``webhook``), the ticks of a timer,
+    what happens on an event (``message``), or how another function's runs end (``response``).
+
+    ``event_id`` is that event, or the other function; ``outcome`` which of its ends. ``filter`` is
+    a pattern that the data must match (see ``filters``).
+
+    Tick k of an interval timer is due at ``since`` plus k times ``frequency_ms``; those of ``cron``
+    as clocks in ``timezone`` show it. A changed timer counts anew. ``misfire`` says what becomes of
+    ticks that nobody fired in time. ``since`` is ``None`` in records older than the field: then
+    ``created_at`` counts, as for ``updated_at``.
     """
 
     subscription_id: str
     function_id: str
     project_id: str
     user_id: str
-    kind: Literal["webhook", "timer"]
+    kind: Literal["webhook", "timer", "message", "response"]
+    event_id: str | None = None
+    outcome: Literal["any", "success", "failure"] = "any"
+    filter: dict[str, Any] | None = None
     frequency_ms: int | None = None
+    cron: str | None = None
+    timezone: str = "UTC"
+    misfire: Literal["skip", "once", "all"] = "once"
     enabled: bool = True
     since: int | None = None
     created_at: int
+    updated_at: int | None = None
 
 
 class Daemon(Record, frozen=True, kw_only=True):

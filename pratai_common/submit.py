@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from pratai_common import limits
 from pratai_common.archives import Archives
 from pratai_common.clock import Clock
+from pratai_common.errors import Reason
 from pratai_common.log_context import logged
 from pratai_common.messages import Message, Submitted
 from pratai_common.records import Body, Function, Request, Status, Version
@@ -30,24 +31,50 @@ class Cause(msgspec.Struct, frozen=True):
     name: str
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be run, and why. ``payload`` is JSON text, ``attributes`` what else is known of
-    the event; ``reply_to`` names the API process whose caller waits for the result.
+class Trigger(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be run, and why. ``payload`` is JSON text, or a body that is kept already;
+    ``attributes`` what else is known of the event; ``reply_to`` names the API process whose caller
+    waits for the result. ``parent`` is the request whose end is the cause, ``budget`` how many
+    may descend from this one. It runs at ``not_before`` at the earliest.
     """
 
     function: Function
     user_id: str
     cause: Cause
-    payload: bytes
+    payload: bytes | Body
     attributes: dict[str, Any] | None = None
     replay_of: str | None = None
     reply_to: str | None = None
+    parent: Request | None = None
+    budget: int = limits.CHAIN_REQUESTS
+    not_before: int | None = None
 
 
 def request_id(project_id: str, function_id: str, cause: Cause) -> str:
     """Return the id that a cause gives: the same for the same cause, for ever."""
     parts = msgspec.msgpack.encode((project_id, function_id, cause.kind, cause.name))
     return str(uuid.UUID(bytes=hashlib.sha256(parts).digest()[:16]))
+
+
+def lifetime_ms(function: Function) -> int:
+    """Return how long a function's request may wait for its run, repetitions included."""
+    return limits.ASYNC_LIFETIME_MS if function.max_age is None else function.max_age * 1000
+
+
+def _within_chain(request: Request) -> Request:
+    """Return a request, ended already where its chain is longer or wider than one may be."""
+    if request.depth <= limits.MAX_DEPTH and request.chain_budget >= 0:
+        return request
+    what = "steps" if request.depth > limits.MAX_DEPTH else "requests"
+    most = limits.MAX_DEPTH if request.depth > limits.MAX_DEPTH else limits.CHAIN_REQUESTS
+    return replace(
+        request,
+        status=Status.ERROR,
+        reason=Reason.CHAIN_LIMIT,
+        message=f"one event may cause a chain of {most} {what}",
+        dead=True,
+        finished_at=request.created_at,
+    )
 
 
 class Submitter:
@@ -59,21 +86,28 @@ class Submitter:
         self._send = send
         self._clock = clock
 
-    def run(self, event: Event) -> Created:
+    def run(self, trigger: Trigger) -> Created:
         """Submit a run; durable when this returns.
 
         Raises StoreUnavailableError; then nothing was promised.
         """
-        request, body = self._request(event)
+        request, body = self._request(trigger)
         with logged(request.request_id):
             return self._submit([NewRequest(request, body)])[0]
 
-    def call(self, event: Event, wait_ms: int) -> Submitted | None:
+    def run_all(self, triggers: Sequence[Trigger]) -> list[Created]:
+        """Submit runs in one write, each durable when this returns; what ``run`` raises, this does
+        too, and then any of them may be recorded.
+        """
+        new = [NewRequest(*self._request(trigger)) for trigger in triggers]
+        return self._submit(new) if new else []
+
+    def call(self, trigger: Trigger, wait_ms: int) -> Submitted | None:
         """Submit a run that is in no store, for a caller who waits so long at most.
 
         Returns what was sent, ``None`` where the scheduler could not be reached.
         """
-        request, body = self._request(event)
+        request, body = self._request(trigger)
         request = replace(request, retries=0, expires_at=request.created_at + wait_ms)
         call = Submitted(request=request, input=body, recorded=False)
         with logged(request.request_id):
@@ -111,31 +145,37 @@ class Submitter:
         with logged(request.request_id):
             return self._submit([NewRequest(request, None)])[0]
 
-    def _request(self, event: Event) -> tuple[Request, Body]:
-        """Return the request that an event asks for, and its input, which is kept by then."""
+    def _request(self, trigger: Trigger) -> tuple[Request, Body]:
+        """Return the request that is asked for, and its input, which is kept by then."""
         now = self._clock()
-        function = event.function
-        body = self._archives.keep(event.payload)
+        function, parent, payload = trigger.function, trigger.parent, trigger.payload
+        body = payload if isinstance(payload, Body) else self._archives.keep(payload)
+        starts = max(now, trigger.not_before or now)
         request = Request(
-            request_id=request_id(function.project_id, function.function_id, event.cause),
+            request_id=request_id(function.project_id, function.function_id, trigger.cause),
             function_id=function.function_id,
             project_id=function.project_id,
-            user_id=event.user_id,
-            source=event.cause.kind,
-            event=event.attributes,
-            replay_of=event.replay_of,
+            user_id=trigger.user_id,
+            source=trigger.cause.kind,
+            event=trigger.attributes,
+            parent_id=None if parent is None else parent.request_id,
+            root_id=None if parent is None else parent.root_id or parent.request_id,
+            depth=0 if parent is None else parent.depth + 1,
+            chain_budget=trigger.budget,
+            replay_of=trigger.replay_of,
             retries=function.retries,
-            reply_to=event.reply_to,
+            reply_to=trigger.reply_to,
             input_sha256=body.sha256,
             created_at=now,
-            expires_at=now + limits.ASYNC_LIFETIME_MS,
-            next_run_at=now,
+            expires_at=starts + lifetime_ms(function),
+            next_run_at=starts,
+            status=Status.QUEUED if starts == now else Status.SCHEDULED,
         )
-        return request, body
+        return _within_chain(request), body
 
     def _submit(self, new: Sequence[NewRequest]) -> list[Created]:
         recorded = self._store.create_requests(new)
         for item, created in zip(new, recorded, strict=True):
-            if created.new:
+            if created.new and created.request.status is Status.QUEUED:
                 self._send(Submitted(request=created.request, input=item.input))
         return recorded

@@ -184,6 +184,7 @@ class Executor:
         return replace(
             self._result(job, started_at, chunks, ending.reason, ending.message),
             output=output,
+            response=ending.response,
             init_ms=ending.init_ms,
             run_ms=ending.run_ms,
             cold=True,

@@ -7,7 +7,11 @@ runner's connection, the worst that happens is a ``ProtocolError``, which ends i
 import json
 from typing import NamedTuple
 
-from pratai_common import limits
+import msgspec
+
+from pratai_common import limits, response_heads
+from pratai_common.records import ResponseHead
+from pratai_common.response_heads import BadResponseError
 
 MAX_HEADER_BYTES = 64 * limits.KIB
 
@@ -21,9 +25,10 @@ class Ready(NamedTuple):
 
 
 class Response(NamedTuple):
-    """What ``main`` returned, as JSON text."""
+    """What ``main`` returned, as JSON text; ``head`` says how it is to be answered, if at all."""
 
     body: bytes
+    head: object = None
 
 
 class Failure(NamedTuple):
@@ -81,12 +86,26 @@ def event_header(context: dict[str, object], timeout: float, size: int) -> bytes
     return json.dumps(header).encode() + b"\n"
 
 
+def head_of(said: Response) -> ResponseHead | None:
+    """Return how a sound answer wants to be answered by HTTP; raises BadResponseError."""
+    try:
+        said.body.decode()
+        msgspec.json.decode(said.body, type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise BadResponseError("the function's answer is no JSON") from None
+    if said.head is None:
+        return None
+    head = response_heads.head_of(said.head)
+    response_heads.render(head, said.body)
+    return head
+
+
 def _meaning(header: dict[str, object], body: bytes) -> Said:
     operation = header.get("op")
     if operation == "next":
         return Ready()
     if operation == "response":
-        return Response(body)
+        return Response(body, header.get("head"))
     if operation in ("error", "init_error"):
         reason = header.get("reason")
         known = reason if isinstance(reason, str) and reason in _RUNNER_REASONS else "exception"

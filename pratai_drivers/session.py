@@ -10,10 +10,10 @@ import socket
 import time
 from typing import NamedTuple
 
-import msgspec
-
 from pratai_common import limits
 from pratai_common.errors import EngineError, Reason
+from pratai_common.records import ResponseHead
+from pratai_common.response_heads import BadResponseError
 from pratai_drivers.engines.base import Container
 from pratai_drivers.interruption import Interruption
 from pratai_drivers.link import Link
@@ -26,6 +26,7 @@ from pratai_drivers.runner_link import (
     RunnerLink,
     Said,
     event_header,
+    head_of,
 )
 
 _READ_BYTES = 64 * limits.KIB
@@ -43,6 +44,7 @@ class Ending(NamedTuple):
     output: bytes | None
     init_ms: float | None
     run_ms: float | None
+    response: ResponseHead | None = None
 
 
 class Session:
@@ -198,12 +200,10 @@ class Session:
 
     def _response(self, said: Response) -> Ending:
         try:
-            said.body.decode()
-            msgspec.json.decode(said.body, type=msgspec.Raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            message = "the function's answer is no JSON"
-            return self._end(Reason.BAD_RESULT, message)
-        return self._end(None, None, said.body)
+            head = head_of(said)
+        except BadResponseError as error:
+            return self._end(Reason.BAD_RESULT, str(error))
+        return self._end(None, None, said.body)._replace(response=head)
 
     def _send_event(self) -> None:
         payload = self._payload

@@ -37,9 +37,12 @@ from pratai_common.records import (
     Request,
     Status,
 )
-from pratai_common.store.base import Changed, NewRequest, RequestChange, Store
+from pratai_common.store.base import NewRequest, RequestChange, Store
 from pratai_common.tokens import TokenKey
 from pratai_scheduler.builds import Builds
+from pratai_scheduler.endings import Ended
+from pratai_scheduler.follow_ups import FollowUps
+from pratai_scheduler.settlement import Arrived, Settlement
 
 LOG = logging.getLogger(__name__)
 _MOST_LOG_PIECES = 4096
@@ -56,12 +59,6 @@ class Sends(NamedTuple):
     to_api: Callable[[str, Message], object]
     to_scheduler: Callable[[Message], object]
     apis: Callable[[], frozenset[str]]
-
-
-class _Settled(NamedTuple):
-    result: Result
-    output: Body | None
-    call: Submitted | None
 
 
 class Collector:
@@ -81,6 +78,7 @@ class Collector:
         self._sends = sends
         self._clock = clock
         self._builds = Builds(store, sends.to_scheduler, clock)
+        self._follow_ups = FollowUps(store, archives, sends.to_scheduler, clock)
         self._calls: MessageDecoder[Submitted] = MessageDecoder(Submitted)
         self.refused = 0
 
@@ -92,7 +90,8 @@ class Collector:
         self._settle([each for each in results if each is not None])
 
     def tick(self) -> None:
-        """Do nothing: everything a collector does, a message asks for."""
+        """Record what follows from ends behind which a collector died."""
+        self._follow_ups.sweep()
 
     def _genuine(self, message: AttemptNews) -> bool:
         return self._key.verify(message) or self._refuse(message, "wrong token")
@@ -118,13 +117,13 @@ class Collector:
             ]
         )
 
-    def _kept(self, result: Result) -> _Settled | None:
+    def _kept(self, result: Result) -> Arrived | None:
         """Return a result with its body as the store keeps it and the call that it came with;
         ``None`` for one that cannot be settled: where it is genuine, it will come again.
         """
         try:
             call = None if result.ticket is None else self._opened(result, result.ticket)
-            return _Settled(result, self._body(result.output), call)
+            return Arrived(result, self._body(result.output), call)
         except DecodeError as error:
             self._refuse(result, str(error))
         except ArchivesUnavailableError as error:
@@ -147,37 +146,47 @@ class Collector:
             return body
         return self._archives.keep(body.content)
 
-    def _settle(self, results: Sequence[_Settled]) -> None:
-        if not results:
+    def _settle(self, arrived: Sequence[Arrived]) -> None:
+        """Settle what arrived, and record what follows, before any of it is acknowledged."""
+        if not arrived:
             return
-        self._builds.finish_refused([each.result for each in results])
-        recorded = self._settle_calls(results)
-        listening = self._sends.apis() if recorded else frozenset()
-        changes = [
-            RequestChange(each.result.request_id, _Settlement(each, listening, self._clock))
-            for each in recorded
-        ]
-        after = self._store.change_requests(changes) if changes else []
-        for each, request in zip(recorded, after, strict=True):
-            with logged(each.result.request_id):
-                self._follow_up(each, request)
-        for each in results:
+        self._builds.finish_refused([each.result for each in arrived])
+        ended, recorded = self._settle_calls(arrived)
+        left = self._follow_ups.record([*ended, *self._settle_recorded(recorded)])
+        for each in arrived:
             with logged(each.result.request_id):
                 _tell(each.result)
-                self._acknowledge(each.result)
+                if each.result.request_id not in left:
+                    self._acknowledge(each.result)
 
-    def _follow_up(self, settled: _Settled, request: Request | None) -> None:
-        """Do what follows from a recorded request as it is now. Repeatable."""
-        result = settled.result
+    def _settle_recorded(self, arrived: Sequence[Arrived]) -> list[Ended]:
+        """Settle recorded requests, and tell who waits for them; returns those that have ended."""
+        if not arrived:
+            return []
+        listening = self._sends.apis()
+        settlements = [Settlement(each, listening, self._clock) for each in arrived]
+        changes = map(RequestChange, (each.result.request_id for each in arrived), settlements)
+        after = self._store.change_requests(list(changes))
+        ended = []
+        for each, settlement, request in zip(arrived, settlements, after, strict=True):
+            with logged(each.result.request_id):
+                self._tell_who_waits(each, request)
+            if request is not None and request.status.final:
+                ended.append(settlement.ended(request))
+        return ended
+
+    def _tell_who_waits(self, arrived: Arrived, request: Request | None) -> None:
+        """Answer the caller of a recorded request as it is now, or finish a build. Repeatable."""
+        result = arrived.result
         if request is None:
-            if settled.call is None:
+            if arrived.call is None:
                 LOG.warning("a result of attempt %d of what is not stored", result.attempt)
         elif not request.status.final:
             return
         elif request.kind == "build":
             self._builds.finish(request)
-        elif settled.call is None:
-            self._answer(request, settled.output)
+        elif arrived.call is None:
+            self._answer(request, arrived.output)
 
     def _acknowledge(self, result: Result) -> None:
         """Tell a node that it may forget its result; a scheduler's verdict has no node."""
@@ -187,32 +196,38 @@ class Collector:
 
     # Synchronous calls
 
-    def _settle_calls(self, results: Sequence[_Settled]) -> list[_Settled]:
-        """Answer calls and record them; returns the results that are of recorded requests.
+    def _settle_calls(self, arrived: Sequence[Arrived]) -> tuple[list[Ended], list[Arrived]]:
+        """Answer calls and record them; returns those, and the results of recorded requests.
 
-        Among them are those of calls whose callers waited no longer, so that the API has recorded
-        them, and of calls that did not run, of which nothing may be recorded.
+        Among the latter are those of calls whose callers waited no longer, so that the API has
+        recorded them, and of calls that did not run, of which nothing may be recorded.
         """
-        recorded, ended, new = [], [], []
-        for each in results:
-            request = None if each.call is None else self._settled_call(each, each.call)
+        recorded: list[Arrived] = []
+        answered: list[Arrived] = []
+        new: list[NewRequest] = []
+        for each in arrived:
+            request = None if each.call is None else self._ended_call(each, each.call)
             if each.call is None or request is None:
                 recorded.append(each)
                 continue
             output = each.output if request.status is Status.SUCCESS else None
             self._answer(request, output)
-            ended.append(each)
+            answered.append(each)
             new.append(NewRequest(request, each.call.input, output))
         created = self._store.create_requests(new) if new else []
-        recorded += [each for each, made in zip(ended, created, strict=True) if not made.new]
-        return recorded
+        ended = [
+            Ended(made.request, one.result)
+            for one, made in zip(new, created, strict=True)
+            if made.new
+        ]
+        recorded += [each for each, made in zip(answered, created, strict=True) if not made.new]
+        return ended, recorded
 
-    def _settled_call(self, settled: _Settled, call: Submitted) -> Request | None:
+    def _ended_call(self, arrived: Arrived, call: Submitted) -> Request | None:
         """Return the request of a call as it ended, ``None`` for one that did not run."""
-        request = settle(call.request, settled.result, self._clock())
-        if request is not None and request.status.final:
-            return request
-        lost = replace(call.request, reason=Reason.NODE_LOST, message=settled.result.message)
+        if arrived.result.reason != Reason.NODE_LOST:
+            return settle(call.request, arrived.result, self._clock())
+        lost = replace(call.request, reason=Reason.NODE_LOST, message=arrived.result.message)
         self._answer(lost, None)
         return None
 
@@ -224,28 +239,9 @@ class Collector:
                 reason=request.reason,
                 message=request.message,
                 output=output if request.reason is None else None,
+                response=request.response,
             )
             self._sends.to_api(request.reply_to, answer)
-
-
-class _Settlement:
-    """The change that a result makes to its request. Nobody waits at an API process that died."""
-
-    def __init__(self, settled: _Settled, listening: frozenset[str], clock: Clock) -> None:
-        self._settled = settled
-        self._listening = listening
-        self._clock = clock
-
-    def __call__(self, request: Request) -> Changed | None:
-        if request.reply_to not in self._listening:
-            request = replace(request, reply_to=None)
-        call = self._settled.call
-        if request.version is None and call is not None:
-            request = replace(request, version=call.request.version)
-        after = settle(request, self._settled.result, self._clock())
-        if after is None:
-            return None
-        return Changed(after, self._settled.output if after.status is Status.SUCCESS else None)
 
 
 def _tell(result: Result) -> None:

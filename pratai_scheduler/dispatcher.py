@@ -245,6 +245,7 @@ class Dispatcher:
         """Take requests in as they are now: a list may lag, a read by id does not."""
         ids = [request.request_id for request in self._window.unknown(found)]
         current = self._store.get_requests(ids) if ids else {}
+        now = self._clock()
         for request in (current[each] for each in ids if each in current):
             if request.status not in (Status.QUEUED, Status.SCHEDULED):
                 continue
@@ -253,5 +254,5 @@ class Dispatcher:
                 self._running.cancel(request)
             elif node is not None:
                 self._placement.adopt(request, node)
-            else:
+            elif request.next_run_at <= now:
                 self._window.add(Entry(request, (inputs or {}).get(request.request_id)))

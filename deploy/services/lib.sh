@@ -35,15 +35,48 @@ noted() {
     ! gone "$pid" && [ "$(process_id "$pid")" = "$identity" ] && printf '%s\n' "$pid"
 }
 
-# stop_noted FOLDER NAME: asks it to end, and kills it if it does not.
+# stop_noted FOLDER NAME [SIGNAL]: asks it to end, and kills it if it does not.
 stop_noted() {
     local pid
     if pid=$(noted "$1" "$2"); then
-        kill "$pid"
+        kill "-${3:-TERM}" "$pid"
         wait_until 60 gone "$pid" || kill -9 "$pid"
         wait_until 10 gone "$pid" || die "$2 (pid $pid) does not end"
     fi
     rm -f "$1/$2.pid"
+}
+
+# leave_root FOLDER...: for a server that refuses to be root, which root starts as nobody. Sets RUN to
+# what stands before its command, and SEEN to where it finds these folders. Where nobody cannot enter
+# one (of a checkout in root's home), it sees them elsewhere: in a view of the file system that it
+# alone has, and that is gone when it ends.
+leave_root() {
+    local folder
+    RUN=() SEEN=("$@")
+    [ "$(id -u)" -eq 0 ] || return 0
+    RUN=("${NOBODY[@]}")
+    if reachable "$@"; then return 0; fi
+    SEEN=("${@/#*\//\/mnt\/}")
+    # shellcheck disable=SC2016 # the inner shell expands these
+    RUN=(unshare --mount --propagation private bash -ec '
+        mount -t tmpfs -o size=64k,mode=755 pratai /mnt
+        while [ "$1" != -- ]; do
+            mkdir "/mnt/${1##*/}"
+            mount --bind "$1" "/mnt/${1##*/}"
+            shift
+        done
+        shift
+        cd /mnt
+        exec "$@"' view "$@" -- "${NOBODY[@]}")
+}
+
+NOBODY=(setpriv --reuid=nobody --regid=nogroup --clear-groups --no-new-privs
+    --inh-caps=-all --bounding-set=-all)
+
+# reachable FOLDER...: whether user nobody can enter them.
+reachable() {
+    local folder
+    for folder in "$@"; do "${NOBODY[@]}" test -x "$folder" || return 1; done
 }
 
 # await_http FOLDER NAME URL SECONDS: until it answers anything; hopeless when its process has ended.

@@ -1,68 +1,61 @@
-"""Interval timers. Pure: which ticks are due at a given time.
+"""Timers: which ticks a subscription has, and which of them are fired. Pure.
 
-Tick k of a subscription is due at its start plus k intervals, k from 1 on. The time at which it was
-due is the cause of its request, so its id is the same whoever submits it and however often: agents
-need neither a leader nor a memory. After a pause of the agent, the latest tick is fired, and those
-before it are not; what came while the subscription was switched off is not fired at all. Nor is, by
-an agent that has just been started, what is older than a request may wait: whether it was fired is
-not known for ever, since records are deleted one day.
+Tick k of an interval timer is due at its start plus k intervals, k from 1 on; those of a cron timer
+as ``pratai_common/cron.py`` says. The time at which it was due is the cause of a tick's request, so
+its id is the same whoever submits it and however often.
+
+A tick is on time for ``ON_TIME_MS``, and then fired whatever the timer says. One that nobody fired
+by then is missed: of those the timer has none fired (``skip``), the latest (``once``), or all of
+them (``all``), at most the latest ``MAX_MISSED_TICKS``.
 """
 
-from collections.abc import Iterable
-from typing import NamedTuple
-
-from pratai_common import limits
+from pratai_common import cron, limits
 from pratai_common.records import Subscription
 
-
-class Tick(NamedTuple):
-    """A moment at which a subscription's function must run; ``due_at`` in milliseconds."""
-
-    subscription: Subscription
-    number: int
-    due_at: int
+_CHOSEN_OF_MISSED = {"skip": 0, "once": 1, "all": limits.MAX_MISSED_TICKS}
 
 
-class Timer:
-    """Remembers which tick of each subscription was fired last, to fire each once."""
-
-    def __init__(self) -> None:
-        self._fired: dict[str, int] = {}
-        self._looked_at: int | None = None
-
-    def due(self, subscriptions: Iterable[Subscription], now: int) -> list[Tick]:
-        """Return the ticks that have come and are not fired yet; ``now`` in milliseconds."""
-        ticks = []
-        living = {}
-        for subscription in subscriptions:
-            tick = _latest(subscription, now)
-            passed = self._passed(subscription, now)
-            fired = self._fired.get(subscription.subscription_id, passed)
-            living[subscription.subscription_id] = fired
-            # Not only a later one: where the clock was set back, what is fired again is recorded.
-            if tick is not None and tick.due_at != fired:
-                ticks.append(tick)
-        self._fired = living
-        self._looked_at = now
-        return ticks
-
-    def fired(self, tick: Tick) -> None:
-        """Note that a tick's request is recorded."""
-        self._fired[tick.subscription.subscription_id] = tick.due_at
-
-    def _passed(self, subscription: Subscription, now: int) -> int:
-        """Return when the last tick was due, of a subscription that was not there the last time,
-        that is not to be fired any more.
-        """
-        start = now - limits.ASYNC_LIFETIME_MS
-        passed = _latest(subscription, start if self._looked_at is None else self._looked_at)
-        return 0 if passed is None else passed.due_at
+def start(subscription: Subscription) -> int:
+    """Return the moment after which a timer has ticks."""
+    return subscription.created_at if subscription.since is None else subscription.since
 
 
-def _latest(subscription: Subscription, now: int) -> Tick | None:
-    """Return the tick that came last, ``None`` before the first."""
-    since = subscription.created_at if subscription.since is None else subscription.since
-    if not subscription.frequency_ms or now < since + subscription.frequency_ms:
+def number(subscription: Subscription, due_at: int) -> int | None:
+    """Return which tick of an interval timer is due then, from 1 on; ``None`` of another timer."""
+    if not subscription.frequency_ms:
         return None
-    number = (now - since) // subscription.frequency_ms
-    return Tick(subscription, number, since + number * subscription.frequency_ms)
+    return (due_at - start(subscription)) // subscription.frequency_ms
+
+
+def next_due(subscription: Subscription, after: int) -> int | None:
+    """Return when a timer's next tick after a moment is due, ``None`` where it has none.
+
+    Raises CronError for a cron expression that cannot be read.
+    """
+    after = max(after, start(subscription))
+    if subscription.cron is not None:
+        return cron.next_tick(subscription.cron, subscription.timezone, after)
+    if not subscription.frequency_ms:
+        return None
+    passed = (after - start(subscription)) // subscription.frequency_ms
+    return start(subscription) + (passed + 1) * subscription.frequency_ms
+
+
+def due(subscription: Subscription, after: int, now: int) -> list[int]:
+    """Return which ticks are to be fired of those that came due after one moment, until now."""
+    after = max(after, start(subscription))
+    late = max(after, now - limits.ON_TIME_MS - 1)
+    most = _CHOSEN_OF_MISSED[subscription.misfire]
+    missed = _latest(subscription, after, late, most) if most else []
+    return missed + _latest(subscription, late, now, limits.ON_TIME_MS + 1)
+
+
+def _latest(subscription: Subscription, after: int, until: int, count: int) -> list[int]:
+    """Return the last ``count`` ticks due after one moment, until another."""
+    if subscription.cron is not None:
+        return cron.latest_ticks(subscription.cron, subscription.timezone, after, until, count)
+    first = next_due(subscription, after)
+    if first is None or not subscription.frequency_ms:
+        return []
+    ticks = range(first, until + 1, subscription.frequency_ms)
+    return list(ticks[-count:])

@@ -9,16 +9,26 @@ import msgspec
 from flask import Flask
 from werkzeug.routing import BaseConverter
 
-from pratai_api import openapi, schemas, views
+from pratai_api import event_schemas, event_views, openapi, schemas, views
 from pratai_api.auth import Identity, guarded
 from pratai_api.openapi import NoToken, Route
-from pratai_api.routes import calls, cluster, functions, node, requests, root, subscriptions
+from pratai_api.routes import (
+    calls,
+    cluster,
+    events,
+    functions,
+    node,
+    requests,
+    root,
+    subscriptions,
+)
 from pratai_api.services import Services
 from pratai_common.node_urls import ARCHIVES, CLAIM_HEADER, RESULTS
 
-_F, _R = "/v1/functions", "/v1/requests"
+_F, _E, _R = "/v1/functions", "/v1/events", "/v1/requests"
 _ONE = f"{_F}/<function:function_id>"
 _SUB = f"{_ONE}/subscriptions"
+_EVENT = f"{_E}/<event_id>"
 _ANY, _SIGNED = NoToken.ANONYMOUS, NoToken.SIGNED
 _KEY = ("Idempotency-Key",)
 _PAGE = schemas.PageQuery
@@ -42,7 +52,7 @@ ROUTES = [
     Route("GET", _F, functions.index, {200: views.Functions}, "function:list",
           query=schemas.FunctionsQuery, refuses=(400,)),
     Route("POST", _F, functions.create, {201: views.Function}, "function:create",
-          body=(_UPLOAD,), refuses=(400, 409, 413)),
+          body=(_UPLOAD,), refuses=(400, 404, 409, 413)),
     Route("GET", f"{_F}/running", functions.running, {200: views.RunningFunctions},
           "function:running", query=_PAGE, refuses=(400,)),
     Route("GET", _ONE, functions.show, {200: views.Function}, "function:get", refuses=(404,)),
@@ -58,18 +68,32 @@ ROUTES = [
           query=_PAGE, refuses=(400, 404)),
     Route("GET", f"{_ONE}/build-log", functions.build_log, {200: str}, "build_log:get",
           query=schemas.LogsQuery, refuses=(400, 404)),
-    Route("GET", _SUB, subscriptions.index, {200: views.Subscriptions}, "subscription:list",
+    Route("GET", _SUB, subscriptions.index, {200: event_views.Subscriptions}, "subscription:list",
           query=_PAGE, refuses=(400, 404)),
-    Route("POST", _SUB, subscriptions.create, {201: views.Subscription}, "subscription:create",
-          body=(schemas.SubscriptionCreate,), refuses=(400, 404, 413)),
-    Route("PATCH", f"{_SUB}/<subscription_id>", subscriptions.update, {200: views.Subscription},
-          "subscription:update", body=(schemas.SubscriptionUpdate,), refuses=(400, 404, 413)),
+    Route("POST", _SUB, subscriptions.create, {201: event_views.Subscription},
+          "subscription:create", body=(event_schemas.SubscriptionCreate,),
+          refuses=(400, 404, 409, 413)),
+    Route("PATCH", f"{_SUB}/<subscription_id>", subscriptions.update,
+          {200: event_views.Subscription}, "subscription:update",
+          body=(event_schemas.SubscriptionUpdate,), refuses=(400, 404, 409, 413)),
     Route("DELETE", f"{_SUB}/<subscription_id>", subscriptions.delete, {204: None},
           "subscription:delete", refuses=(404,)),
+    Route("OPTIONS", "/v1/hooks/<token>", calls.consent, {200: None}, _ANY),
     Route("GET", "/v1/hooks/<token>", calls.receive, _CALLED, _ANY, query=schemas.CallQuery,
-          headers=_KEY, refuses=(*_CALL_REFUSALS, 431)),
+          headers=_KEY, refuses=(*_CALL_REFUSALS, 401)),
     Route("POST", "/v1/hooks/<token>", calls.receive, _CALLED, _ANY, query=schemas.CallQuery,
-          body=(schemas.Anything(),), headers=_KEY, refuses=(*_CALL_REFUSALS, 431)),
+          body=(schemas.Anything(),), headers=_KEY, refuses=(*_CALL_REFUSALS, 401)),
+    Route("GET", _E, events.index, {200: event_views.Events}, "event:list",
+          query=event_schemas.EventsQuery, refuses=(400,)),
+    Route("POST", _E, events.create, {201: event_views.Event}, "event:create",
+          body=(event_schemas.EventCreate,), refuses=(400, 403, 409, 413)),
+    Route("GET", _EVENT, events.show, {200: event_views.Event}, "event:get", refuses=(404,)),
+    Route("PATCH", _EVENT, events.update, {200: event_views.Event}, "event:update",
+          body=(event_schemas.EventUpdate,), refuses=(400, 403, 404, 409, 413)),
+    Route("DELETE", _EVENT, events.delete, {204: None}, "event:delete", refuses=(404, 409)),
+    Route("POST", _EVENT, events.publish, {202: event_views.Published}, "event:publish",
+          query=event_schemas.PublishQuery, body=(event_schemas.Publication(),),
+          headers=_KEY, refuses=(400, 404, 409, 413, 422)),
     Route("GET", _R, requests.index, {200: views.Requests}, "request:list",
           query=schemas.RequestsQuery, refuses=(400,)),
     Route("GET", f"{_R}/<request_id>", requests.show, {200: views.Request}, "request:get",
@@ -97,7 +121,7 @@ class _FunctionId(BaseConverter):
 def register(app: Flask, services: Services, identity: Identity) -> None:
     """Add every route to an application, and the document that describes them all."""
     app.url_map.converters["function"] = _FunctionId
-    document = openapi.document(ROUTES, services.runtimes, identity.secured)
+    document = openapi.document(ROUTES, services.runtimes, services.sources, identity.secured)
     app.extensions[openapi.EXTENSION] = msgspec.json.encode(document)
     for route in ROUTES:
         name = f"{route.method} {route.path}"

@@ -1,11 +1,7 @@
 """Functions: what they are, and what may change of them."""
 
-import secrets
-import uuid
 from contextlib import suppress
-from typing import Any
 
-import msgspec
 from flask import Response, request
 from msgspec import UNSET
 from msgspec.structs import replace
@@ -15,6 +11,8 @@ from pratai_api import (
     caller,
     cancelling,
     finding,
+    first_subscriptions,
+    function_settings,
     logs,
     schemas,
     subscribing,
@@ -25,14 +23,10 @@ from pratai_api.answers import Answer, json_answer
 from pratai_api.arguments import given, json_body, query
 from pratai_api.errors import ApiError
 from pratai_api.services import services
-from pratai_common import limits
 from pratai_common.errors import NameTakenError, StoreUnavailableError
 from pratai_common.messages import Cancel, FunctionChanged
 from pratai_common.records import Function, FunctionStatus, Request, Status, Version
 from pratai_common.store.base import FunctionFilter, Page, RequestFilter
-
-_TOKEN_BYTES = 32
-_NOT_SETTINGS = ("version", "rotate_endpoint")
 
 
 def index() -> Response:
@@ -58,15 +52,11 @@ def create() -> Response:
     metadata = uploads.metadata(schemas.FunctionCreate)
     if metadata is None:
         raise ApiError(400, "invalid", "the form has no metadata")
-    if metadata.runtime not in services().runtimes:
-        raise ApiError(400, "unknown_runtime", f"there is no runtime {metadata.runtime}")
-    if (metadata.event == "timer") != (metadata.frequency is not None):
-        raise ApiError(400, "invalid", "event timer and frequency go together")
-    function = _new_function(metadata)
-    _check(function)
+    function = function_settings.new(metadata)
+    subscriptions = first_subscriptions.make(function, metadata)
     _require_free_name(function)
     version = uploads.first_version(function, uploads.zip_content())
-    subscribing.add(function, metadata.frequency)
+    subscribing.add(subscriptions)
     try:
         _record(function, version)
     except NameTakenError:
@@ -96,8 +86,13 @@ def update(function_id: str) -> Response:
 
 
 def delete(function_id: str) -> Response:
-    """Delete a function: what waits is cancelled, its records stay."""
+    """Delete a function and its subscriptions, and those to how it ends: what waits is cancelled,
+    its records stay.
+    """
     finding.function(function_id)
+    store = services().store
+    for each in [*store.subscriptions_of(function_id), *store.subscriptions_to([function_id])]:
+        store.delete_subscription(each.subscription_id)
     _mark_deleted(function_id)
     _tell_scheduler(function_id)
     return Answer(status=204)
@@ -179,37 +174,14 @@ def _running_requests(project_id: str, which: RequestFilter) -> list[Request]:
     return found
 
 
-def _new_function(metadata: schemas.FunctionCreate) -> Function:
-    now, who = services().clock(), caller.current()
-    settings: dict[str, Any] = msgspec.structs.asdict(metadata)
-    del settings["frequency"]
-    return Function(
-        function_id=str(uuid.uuid4()),
-        project_id=who.project_id,
-        user_id=who.user_id,
-        created_at=now,
-        updated_at=now,
-        endpoint_token=_new_token() if metadata.public else None,
-        **settings,
-    )
-
-
 def _changed(function: Function, settings: schemas.FunctionSettings) -> Function:
     """Return the function with these settings, which are stored by then; raises ApiError."""
-    values = {
-        name: value
-        for name, value in msgspec.structs.asdict(settings).items()
-        if value is not UNSET and name not in _NOT_SETTINGS
-    }
+    values = function_settings.changes(function, settings)
     if isinstance(settings, schemas.FunctionUpdate) and settings.version is not UNSET:
         _require_built(function, settings.version)
         values.update(version=settings.version, status=FunctionStatus.ACTIVE, build_error=None)
-    becomes_public = settings.public is True and function.endpoint_token is None
-    if settings.rotate_endpoint or becomes_public:
-        values["endpoint_token"] = _new_token()
     if not values:
         return function
-    _check(replace(function, **values))
     values["updated_at"] = services().clock()
     try:
         services().store.change_function(
@@ -219,23 +191,6 @@ def _changed(function: Function, settings: schemas.FunctionSettings) -> Function
         raise _taken(values["name"]) from None
     _tell_scheduler(function.function_id)
     return finding.function(function.function_id)
-
-
-def _check(function: Function) -> None:
-    """Refuse settings that do not go together, or are too much together."""
-    if function.name in schemas.RESERVED_NAMES:
-        raise ApiError(400, "invalid", f"{function.name} is a reserved name")
-    if function.type == "wait_for_response" and _has_other_events(function):
-        raise ApiError(400, "invalid", "type wait_for_response goes with event webhook only")
-    size = sum(len(f"{name}={value}".encode()) for name, value in function.environment.items())
-    if size > limits.MAX_ENVIRONMENT_BYTES:
-        message = f"the environment has {size} bytes, {limits.MAX_ENVIRONMENT_BYTES} are allowed"
-        raise ApiError(400, "invalid", message)
-
-
-def _has_other_events(function: Function) -> bool:
-    subscriptions = services().store.subscriptions_of(function.function_id)
-    return function.event != "webhook" or any(each.kind != "webhook" for each in subscriptions)
 
 
 def _require_built(function: Function, number: int) -> None:
@@ -256,10 +211,6 @@ def _require_free_name(function: Function) -> None:
 
 def _taken(name: str) -> ApiError:
     return ApiError(409, "name_taken", f"a function named {name} exists")
-
-
-def _new_token() -> str:
-    return secrets.token_urlsafe(_TOKEN_BYTES)
 
 
 def _tell_scheduler(function_id: str) -> None:

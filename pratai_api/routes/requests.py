@@ -11,11 +11,12 @@ from pratai_api.arguments import given, query
 from pratai_api.errors import ApiError
 from pratai_api.services import services
 from pratai_common.errors import ArchiveMissingError
-from pratai_common.records import Body
+from pratai_common.records import Body, Request
 from pratai_common.store.base import Page, RequestFilter
-from pratai_common.submit import Event
+from pratai_common.submit import Trigger
 
 Raw = msgspec.Raw | UnsetType | None
+_SHOWN_CHILDREN = 100
 
 
 def index() -> Response:
@@ -35,14 +36,17 @@ def index() -> Response:
 
 
 def show(request_id: str) -> Response:
-    """Answer one request with its result, and with its payload if that is asked for."""
+    """Answer one request with its result, its event's attributes and the first requests that its
+    end caused, and with its payload if that is asked for.
+    """
     asked = query(schemas.RequestQuery)
     record = finding.request(request_id)
     result = _raw(services().store.get_result(request_id))
     payload: Raw = UNSET
     if asked.include == "payload":
         payload = _raw(services().store.get_input(request_id))
-    return json_answer(views.request(record, result, payload))
+    shown = views.request(record, result, payload)
+    return json_answer(replace(shown, children=_children(record), event=record.attributes))
 
 
 def logs_of(request_id: str) -> Response:
@@ -79,7 +83,7 @@ def replay(request_id: str) -> Response:
     if not isinstance(payload, msgspec.Raw):
         raise ApiError(409, "input_missing", "what came in is no longer stored")
     cause = calls.cause("replay")
-    event = Event(
+    event = Trigger(
         function=function,
         user_id=caller.current().user_id,
         cause=replace(cause, name=f"{request_id}/{cause.name}"),
@@ -88,6 +92,13 @@ def replay(request_id: str) -> Response:
         replay_of=request_id,
     )
     return calls.accepted(calls.record(event).request)
+
+
+def _children(record: Request) -> list[str]:
+    which = RequestFilter(parent_id=record.request_id)
+    page = Page(_SHOWN_CHILDREN, descending=False)
+    found = services().store.list_requests(record.project_id, which, page)
+    return [each.request_id for each in found]
 
 
 def _raw(body: Body | None) -> Raw:

@@ -1,15 +1,11 @@
 """Subscriptions: the events that run a function."""
 
 from flask import Response
-from msgspec import UNSET
-from msgspec.structs import replace
 
-from pratai_api import answers, finding, schemas, subscribing, views
+from pratai_api import answers, event_schemas, event_views, finding, schemas, subscribing
 from pratai_api.answers import Answer, json_answer
 from pratai_api.arguments import json_body, query
-from pratai_api.errors import ApiError
 from pratai_api.services import services
-from pratai_common.records import Subscription
 
 
 def index(function_id: str) -> Response:
@@ -17,39 +13,32 @@ def index(function_id: str) -> Response:
     asked = query(schemas.PageQuery)
     found = services().store.subscriptions_of(finding.function(function_id).function_id)
     part, following = answers.part(found, asked, lambda each: each.subscription_id)
-    shown = [views.subscription(each) for each in part]
-    return json_answer(views.Subscriptions(subscriptions=shown, next=following))
+    shown = [event_views.subscription(each) for each in part]
+    return json_answer(event_views.Subscriptions(subscriptions=shown, next=following))
 
 
 def create(function_id: str) -> Response:
     """Subscribe a function to an event."""
     function = finding.function(function_id)
-    asked: schemas.NewSubscription = json_body(schemas.SubscriptionCreate)
-    made = subscribing.add(function, asked.frequency, asked.enabled)
-    return json_answer(views.subscription(made), 201)
+    asked: event_schemas.NewSubscription = json_body(event_schemas.SubscriptionCreate)
+    others = services().store.subscriptions_of(function.function_id)
+    made = subscribing.new(function, asked, others)
+    subscribing.add([made])
+    return json_answer(event_views.subscription(made), 201)
 
 
 def update(function_id: str, subscription_id: str) -> Response:
     """Change a subscription; a timer that is changed or enabled counts from now."""
-    found = finding.subscription(finding.function(function_id), subscription_id)
-    asked = json_body(schemas.SubscriptionUpdate)
-    if asked.frequency is not UNSET and found.kind != "timer":
-        raise ApiError(400, "invalid", "a timer, and nothing else, has a frequency")
+    function = finding.function(function_id)
+    found = finding.subscription(function, subscription_id)
+    asked = json_body(event_schemas.SubscriptionUpdate)
+    others = services().store.subscriptions_of(function.function_id)
     now = services().clock()
-
-    def change(old: Subscription) -> Subscription:
-        frequency = (
-            old.frequency_ms
-            if asked.frequency is UNSET
-            else subscribing.milliseconds(asked.frequency)
-        )
-        enabled = old.enabled if asked.enabled is UNSET else asked.enabled
-        anew = frequency != old.frequency_ms or enabled > old.enabled
-        since = now if anew else old.since
-        return replace(old, frequency_ms=frequency, enabled=enabled, since=since)
-
-    changed = services().store.change_subscription(subscription_id, change)
-    return json_answer(views.subscription(changed or found))
+    subscribing.check(function, subscribing.changed(found, asked, now), others)
+    after = services().store.change_subscription(
+        subscription_id, lambda old: subscribing.changed(old, asked, now)
+    )
+    return json_answer(event_views.subscription(after or found))
 
 
 def delete(function_id: str, subscription_id: str) -> Response:

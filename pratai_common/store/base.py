@@ -10,8 +10,8 @@ kept, so one party's decision never overwrites another's that it has not seen. W
 method raises, and then it has written nothing.
 
 What is read by id is as last written by anyone; so are a function's versions and subscriptions,
-and the function of an endpoint. Other lists may miss what was written within the last second, and
-show what has changed since.
+the subscriptions to an event, and the function of an endpoint. Other lists may miss what was
+written within the last second, and show what has changed since.
 """
 
 from abc import ABC, abstractmethod
@@ -24,6 +24,7 @@ from stevedore import driver
 from pratai_common.records import (
     Body,
     Daemon,
+    Event,
     Function,
     FunctionStatus,
     LogChunk,
@@ -94,6 +95,15 @@ class RequestFilter(NamedTuple):
     status: Status | None = None
     source: str | None = None
     dead: bool | None = None
+    parent_id: str | None = None
+    root_id: str | None = None
+
+
+class EventFilter(NamedTuple):
+    """Which events a list holds; ``None`` lets all pass."""
+
+    name: str | None = None
+    source: str | None = None
 
 
 class Position(NamedTuple):
@@ -204,6 +214,12 @@ class Store(ABC):
         """
 
     @abstractmethod
+    def following_requests(self, before: int, limit: int) -> list[Request]:
+        """Return ended requests that are ``following`` and ended before a moment, longest ended
+        first. Of all projects.
+        """
+
+    @abstractmethod
     def change_requests(self, changes: Sequence[RequestChange]) -> list[Request | None]:
         """Make changes to requests, each alone and in their order; returns each request as it is
         afterwards, if it exists. A result stays what it was first written as.
@@ -232,18 +248,60 @@ class Store(ABC):
         """
 
     @abstractmethod
+    def create_event(self, event: Event) -> None:
+        """Add an event; raises NameTakenError if a living one has its name in the project."""
+
+    @abstractmethod
+    def get_events(self, event_ids: Sequence[str]) -> dict[str, Event]:
+        """Return those of the events that exist, deleted ones that are kept included, by id."""
+
+    @abstractmethod
+    def list_events(self, project_id: str | None, which: EventFilter, page: Page) -> list[Event]:
+        """Return a project's living events in the page's order; those of all projects, for an
+        administrator, where it is ``None``.
+        """
+
+    @abstractmethod
+    def sourced_events(self) -> list[Event]:
+        """Return the events of all projects that more than the API publishes on, by id, deleted
+        ones that are kept included.
+        """
+
+    @abstractmethod
+    def change_event(self, event_id: str, apply: Callable[[Event], Event | None]) -> Event | None:
+        """Change an event; returns it as it is afterwards, ``None`` if it does not exist.
+
+        Raises NameTakenError where the change gives it the name of another living event.
+        """
+
+    @abstractmethod
+    def remove_event(self, event_id: str) -> None:
+        """Forget an event; one that is not there is no error."""
+
+    @abstractmethod
     def create_subscription(self, subscription: Subscription) -> None:
         """Add a subscription."""
 
     @abstractmethod
-    def list_subscriptions(self, kind: str) -> list[Subscription]:
-        """Return the enabled subscriptions of a kind whose functions live and are enabled, of all
-        projects.
+    def get_subscriptions(self, subscription_ids: Sequence[str]) -> dict[str, Subscription]:
+        """Return those of the subscriptions that exist, by id, as last written by anyone."""
+
+    @abstractmethod
+    def list_subscriptions(self, kind: str, changed_since: int = 0) -> list[Subscription]:
+        """Return the enabled subscriptions of a kind, of all projects, by id: those that were
+        ``updated_at`` (or else ``created_at``) that moment or later. Of functions whatever their
+        state.
         """
 
     @abstractmethod
     def subscriptions_of(self, function_id: str) -> list[Subscription]:
         """Return a function's subscriptions, oldest first."""
+
+    @abstractmethod
+    def subscriptions_to(self, event_ids: Sequence[str]) -> list[Subscription]:
+        """Return the enabled subscriptions whose ``event_id`` is one of these, by id. Of functions
+        whatever their state.
+        """
 
     @abstractmethod
     def change_subscription(
@@ -254,6 +312,14 @@ class Store(ABC):
     @abstractmethod
     def delete_subscription(self, subscription_id: str) -> None:
         """Remove a subscription; one that is not there is no error."""
+
+    @abstractmethod
+    def put_mark(self, name: str, value: int) -> None:
+        """Note how far something came; a lower number than is noted changes nothing."""
+
+    @abstractmethod
+    def get_mark(self, name: str) -> int | None:
+        """Return how far something came, as last written by anyone."""
 
     @abstractmethod
     def put_daemon(self, daemon: Daemon) -> None:

@@ -12,6 +12,7 @@ from pratai_common.clock import now_ms
 from pratai_common.records import (
     Body,
     Daemon,
+    Event,
     Function,
     LogChunk,
     Request,
@@ -20,6 +21,7 @@ from pratai_common.records import (
 )
 from pratai_common.store.base import (
     Created,
+    EventFilter,
     FunctionFilter,
     Lease,
     NewRequest,
@@ -32,10 +34,12 @@ from pratai_common.store.base import (
 from pratai_common.store.elasticsearch_access import Access
 from pratai_common.store.elasticsearch_client import Client, Settings
 from pratai_common.store.elasticsearch_cluster import Cluster
+from pratai_common.store.elasticsearch_events import Events
 from pratai_common.store.elasticsearch_functions import Functions
 from pratai_common.store.elasticsearch_indices import Layout
 from pratai_common.store.elasticsearch_requests import Requests
 from pratai_common.store.elasticsearch_schema import Schema
+from pratai_common.store.elasticsearch_subscriptions import Subscriptions
 from pratai_common.store.elasticsearch_upgrade import LEASE, Upgrade
 
 
@@ -48,6 +52,8 @@ class ElasticsearchStore(Store):
         self._cluster = Cluster(access)
         self._functions = Functions(access, now_ms)
         self._requests = Requests(access)
+        self._events = Events(access, now_ms)
+        self._subscriptions = Subscriptions(access)
         upgrade = Upgrade(self._client, layout, self._cluster, now_ms)
         self._schema = Schema(self._client, layout, upgrade)
 
@@ -141,6 +147,10 @@ class ElasticsearchStore(Store):
         """See Store."""
         return self._requests.running(limit)
 
+    def following_requests(self, before: int, limit: int) -> list[Request]:
+        """See Store."""
+        return self._requests.following(before, limit)
+
     def change_requests(self, changes: Sequence[RequestChange]) -> list[Request | None]:
         """See Store."""
         return self._requests.change(changes)
@@ -171,31 +181,73 @@ class ElasticsearchStore(Store):
             return 0
         return self._requests.delete_ended(before, limit)
 
+    # Events
+
+    def create_event(self, event: Event) -> None:
+        """See Store."""
+        self._events.create(event)
+
+    def get_events(self, event_ids: Sequence[str]) -> dict[str, Event]:
+        """See Store."""
+        return self._events.get(event_ids)
+
+    def list_events(self, project_id: str | None, which: EventFilter, page: Page) -> list[Event]:
+        """See Store."""
+        return self._events.listed(project_id, which, page)
+
+    def sourced_events(self) -> list[Event]:
+        """See Store."""
+        return self._events.sourced()
+
+    def change_event(self, event_id: str, apply: Callable[[Event], Event | None]) -> Event | None:
+        """See Store."""
+        return self._events.change(event_id, apply)
+
+    def remove_event(self, event_id: str) -> None:
+        """See Store."""
+        self._events.remove(event_id)
+
     # Subscriptions
 
     def create_subscription(self, subscription: Subscription) -> None:
         """See Store."""
-        self._functions.create_subscription(subscription)
+        self._subscriptions.create(subscription)
 
-    def list_subscriptions(self, kind: str) -> list[Subscription]:
+    def get_subscriptions(self, subscription_ids: Sequence[str]) -> dict[str, Subscription]:
         """See Store."""
-        return self._functions.subscriptions(kind)
+        return self._subscriptions.get(subscription_ids)
+
+    def list_subscriptions(self, kind: str, changed_since: int = 0) -> list[Subscription]:
+        """See Store."""
+        return self._subscriptions.of_kind(kind, changed_since)
 
     def subscriptions_of(self, function_id: str) -> list[Subscription]:
         """See Store."""
-        return self._functions.subscriptions_of(function_id)
+        return self._subscriptions.of_function(function_id)
+
+    def subscriptions_to(self, event_ids: Sequence[str]) -> list[Subscription]:
+        """See Store."""
+        return self._subscriptions.to_events(event_ids)
 
     def change_subscription(
         self, subscription_id: str, apply: Callable[[Subscription], Subscription | None]
     ) -> Subscription | None:
         """See Store."""
-        return self._functions.change_subscription(subscription_id, apply)
+        return self._subscriptions.change(subscription_id, apply)
 
     def delete_subscription(self, subscription_id: str) -> None:
         """See Store."""
-        self._functions.delete_subscription(subscription_id)
+        self._subscriptions.delete(subscription_id)
 
-    # Daemons and leases
+    # Marks, daemons and leases
+
+    def put_mark(self, name: str, value: int) -> None:
+        """See Store."""
+        self._cluster.put_mark(name, value)
+
+    def get_mark(self, name: str) -> int | None:
+        """See Store."""
+        return self._cluster.get_mark(name)
 
     def put_daemon(self, daemon: Daemon) -> None:
         """See Store."""

@@ -19,6 +19,7 @@ from pratai_common.store.elasticsearch_answers import (
     Hit,
     Written,
     new_stamp,
+    stamp_of,
     stored,
 )
 from pratai_common.store.elasticsearch_client import Client, refused
@@ -172,6 +173,15 @@ class Access:
             if failure := each.failure():
                 raise failure
         return [not each.conflict for each in done]
+
+    def added(self, kind: str, doc_id: str, source: Source, *, refresh: bool = False) -> bool:
+        """Create a document; ``False`` where another is there."""
+        stamp = new_stamp()
+        write = self.create(kind, doc_id, {**source, "stamp": stamp})
+        if self.write([write], refresh=refresh, repeatable=True)[0]:
+            return True
+        there = self.read(kind, [doc_id]).get(doc_id)
+        return there is not None and stamp_of(there) == stamp
 
     def change(
         self,

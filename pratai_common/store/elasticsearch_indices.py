@@ -19,6 +19,7 @@ _STAMP = {"type": "keyword", "index": False, "doc_values": False}
 FUNCTIONS = "functions"
 CLAIMS = "claims"
 VERSIONS = "versions"
+EVENTS = "events"
 REQUESTS = "requests"
 BODIES = "bodies"
 LOGS = "logs"
@@ -61,13 +62,28 @@ KINDS = {
     ),
     CLAIMS: Kind(1, {"record": _KEPT, "stamp": _STAMP}),
     VERSIONS: Kind(1, {"function_id": _WORD, "number": _NUMBER, "record": _KEPT, "stamp": _STAMP}),
+    EVENTS: Kind(
+        1,
+        {
+            "event_id": _WORD,
+            "project_id": _WORD,
+            "living": _YES_OR_NO,
+            "name": _WORD,
+            "source": _WORD,
+            "created_at": _NUMBER,
+            "record": _KEPT,
+            "stamp": _STAMP,
+        },
+    ),
     SUBSCRIPTIONS: Kind(
         1,
         {
             "subscription_id": _WORD,
             "function_id": _WORD,
+            "event_id": _WORD,
             "kind": _WORD,
             "enabled": _YES_OR_NO,
+            "changed_at": _NUMBER,
             "record": _KEPT,
             "stamp": _STAMP,
         },
@@ -82,6 +98,9 @@ KINDS = {
             "status": _WORD,
             "source": _WORD,
             "dead": _YES_OR_NO,
+            "parent_id": _WORD,
+            "root_id": _WORD,
+            "following": _YES_OR_NO,
             "created_at": _NUMBER,
             "next_run_at": _NUMBER,
             "running_since": _NUMBER,

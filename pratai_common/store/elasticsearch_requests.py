@@ -45,6 +45,7 @@ _MOST_IN_A_BATCH = 256
 _LOG_PAGE = 100
 _PENDING = [Status.QUEUED.value, Status.SCHEDULED.value]
 _FINAL = sorted(status.value for status in FINAL_STATUSES)
+_LONGEST_ENDED = [("ended_at", False), ("request_id", False)]
 
 
 class Requests:
@@ -75,7 +76,7 @@ class Requests:
         sort = [("created_at", page.descending), ("request_id", page.descending)]
         found: list[Hit] = []
         start = None if after is None else after[0]
-        for window in self._windows.widening(page.limit, page.descending, start):
+        for window in self._windows_of(which, page, start):
             query = _query_of_list(project_id, which, window)
             search = self._access.search(indices.REQUESTS, query, sort, page.limit, after)
             found = list(search)
@@ -102,6 +103,11 @@ class Requests:
         query = all_of(status=Status.RUNNING)
         sort = [("running_since", False), ("request_id", False)]
         return _records(self._access.search(indices.REQUESTS, query, sort, limit))
+
+    def following(self, before: int, limit: int) -> list[Request]:
+        """See Store.following_requests."""
+        query = all_of({"range": {"ended_at": {"lt": before}}}, following=True)
+        return _records(self._access.search(indices.REQUESTS, query, _LONGEST_ENDED, limit))
 
     def change(self, changes: Sequence[RequestChange]) -> list[Request | None]:
         """See Store.change_requests.
@@ -154,8 +160,7 @@ class Requests:
                 "filter": [{"terms": {"status": _FINAL}}, {"range": {"ended_at": {"lt": before}}}]
             }
         }
-        sort = [("ended_at", False), ("request_id", False)]
-        found = list(self._access.search(indices.REQUESTS, query, sort, limit))
+        found = list(self._access.search(indices.REQUESTS, query, _LONGEST_ENDED, limit))
         if found:
             # The requests last: after a crash they lead to what is left.
             theirs = {"terms": {"request_id": [hit.id for hit in found]}}
@@ -165,6 +170,14 @@ class Requests:
             removals = [self._access.removal(hit) for hit in found]
             return sum(self._access.write(removals, refresh=True))
         return 0
+
+    def _windows_of(
+        self, which: RequestFilter, page: Page, start: int | None
+    ) -> Iterable[list[Query]]:
+        """Return where a page is looked for; a request's descendants are few, so at once."""
+        if which.parent_id is not None or which.root_id is not None:
+            return [[]]
+        return self._windows.widening(page.limit, page.descending, start)
 
     def _create(self, batch: list[NewRequest]) -> list[Created | Exception]:
         """Create requests, of several callers perhaps: what fails fails alone."""

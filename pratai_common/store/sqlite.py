@@ -12,16 +12,14 @@ from typing import Any, TypeVar
 import msgspec
 from oslo_config import cfg
 from sqlalchemy import Connection, select, tuple_
-from sqlalchemy import delete as sql_delete
-from sqlalchemy import update as sql_update
 from sqlalchemy.dialects.sqlite import insert
-from sqlalchemy.exc import DBAPIError
 
 from pratai_common import conf as configuration
 from pratai_common.errors import StoreUnavailableError
 from pratai_common.records import (
     Body,
     Daemon,
+    Event,
     Function,
     LogChunk,
     Record,
@@ -34,6 +32,7 @@ from pratai_common.store import sqlite_schema as schema
 from pratai_common.store import sqlite_statements as statements
 from pratai_common.store.base import (
     Created,
+    EventFilter,
     FunctionFilter,
     Lease,
     NewRequest,
@@ -44,11 +43,13 @@ from pratai_common.store.base import (
     Store,
 )
 from pratai_common.store.coalescer import Coalescer
-from pratai_common.store.group_commit import GroupCommit, driver_of, told
+from pratai_common.store.group_commit import driver_of, told
+from pratai_common.store.sqlite_access import Access
+from pratai_common.store.sqlite_cluster import Cluster
+from pratai_common.store.sqlite_events import Events, Subscriptions
 from pratai_common.store.sqlite_readers import Readers
 
 R = TypeVar("R", bound=Record)
-T = TypeVar("T")
 _MOST_IDS = 1000
 
 
@@ -56,12 +57,13 @@ class SQLiteStore(Store):
     """See :class:`Store`. One object serves all threads of a process."""
 
     def __init__(self, path: Path) -> None:
-        self._readers = rows.engine(path, "BEGIN")
+        self._access = Access(path)
+        self._events = Events(self._access)
+        self._subscriptions = Subscriptions(self._access)
+        self._cluster = Cluster(self._access)
         self._hot = Readers(path)
         self._finding: Coalescer[str, Function | None] = Coalescer(self._find, _MOST_IDS, lanes=1)
-        self._writer_engine = rows.engine(path, "BEGIN IMMEDIATE")
         self._path = path
-        self._writer = GroupCommit(self._writer_engine, path.with_name(f"{path.name}-turns"))
 
     @classmethod
     def from_conf(cls, conf: cfg.ConfigOpts) -> "SQLiteStore":
@@ -75,13 +77,11 @@ class SQLiteStore(Store):
             self._path.touch()
         except OSError as error:
             raise StoreUnavailableError(str(error)) from error
-        self._writer.run(schema.create, patience_seconds=None)
+        self._access.writer.run(schema.create, patience_seconds=None)
 
     def close(self) -> None:
         """Finish writes and close the file."""
-        self._writer.close()
-        self._writer_engine.dispose()
-        self._readers.dispose()
+        self._access.close()
         self._hot.close()
 
     # Functions and versions
@@ -90,11 +90,11 @@ class SQLiteStore(Store):
         """See Store."""
 
         def work(connection: Connection) -> None:
-            rows.require_free_name(connection, function)
+            _require_free_name(connection, function)
             connection.execute(insert(schema.functions).values(schema.function_row(function)))
             rows.put_endpoint(connection, function)
 
-        self._writer.run(work)
+        self._access.writer.run(work)
 
     def get_functions(self, function_ids: Sequence[str]) -> dict[str, Function]:
         """See Store."""
@@ -111,7 +111,7 @@ class SQLiteStore(Store):
             if value is not None:
                 query = query.where(schema.field(table, name) == value)
         paged = rows.paged(query, table, table.c.function_id, project_id, page)
-        return self._records(paged, Function)
+        return self._access.records(paged, Function)
 
     def change_function(
         self, function_id: str, apply: Callable[[Function], Function | None]
@@ -123,11 +123,11 @@ class SQLiteStore(Store):
         def work(connection: Connection) -> Function | None:
             after = rows.change(connection, table, where, Function, apply, schema.function_row)
             if after is not None and after.deleted_at is None:
-                rows.require_free_name(connection, after)
+                _require_free_name(connection, after)
                 rows.put_endpoint(connection, after)
             return after
 
-        return self._writer.run(work)
+        return self._access.writer.run(work)
 
     def function_of_endpoint(self, token: str) -> Function | None:
         """See Store."""
@@ -137,14 +137,16 @@ class SQLiteStore(Store):
             .join(schema.endpoints, schema.endpoints.c.function_id == table.c.function_id)
             .where(schema.endpoints.c.token == token, table.c.deleted.is_(False))
         )
-        return next(iter(self._records(query, Function)), None)
+        return next(iter(self._access.records(query, Function)), None)
 
     def create_version(self, version: Version) -> bool:
         """See Store."""
         statement = (
             insert(schema.versions).values(schema.version_row(version)).on_conflict_do_nothing()
         )
-        return self._writer.run(lambda connection: connection.execute(statement).rowcount == 1)
+        return self._access.writer.run(
+            lambda connection: connection.execute(statement).rowcount == 1
+        )
 
     def list_versions(self, function_id: str) -> list[Version]:
         """See Store."""
@@ -152,7 +154,7 @@ class SQLiteStore(Store):
         query = (
             select(table.c.doc).where(table.c.function_id == function_id).order_by(table.c.number)
         )
-        return self._records(query, Version)
+        return self._access.records(query, Version)
 
     def change_version(
         self, function_id: str, number: int, apply: Callable[[Version], Version | None]
@@ -160,18 +162,14 @@ class SQLiteStore(Store):
         """See Store."""
         table = schema.versions
         where = (table.c.function_id == function_id) & (table.c.number == number)
-        return self._writer.run(
-            lambda connection: rows.change(
-                connection, table, where, Version, apply, schema.version_row
-            )
-        )
+        return self._access.change(table, where, Version, apply, schema.version_row)
 
     # Requests
 
     def create_requests(self, new: Sequence[NewRequest]) -> list[Created]:
         """See Store."""
 
-        return self._writer.run_alike(_create, new)
+        return self._access.writer.run_alike(_create, new)
 
     def get_requests(self, request_ids: Sequence[str]) -> dict[str, Request]:
         """See Store."""
@@ -184,16 +182,14 @@ class SQLiteStore(Store):
         """See Store."""
         table = schema.requests
         query = select(table.c.doc).where(table.c.kind == "run")
-        if which.function_id is not None:
-            query = query.where(table.c.function_id == which.function_id)
-        if which.status is not None:
-            query = query.where(table.c.status == which.status.value)
-        if which.source is not None:
-            query = query.where(schema.field(table, "source") == which.source)
+        for name in ("function_id", "status", "source", "parent_id", "root_id"):
+            value = getattr(which, name)
+            if value is not None:
+                query = query.where(schema.field(table, name) == value)
         if which.dead is not None:
             query = query.where(schema.DEAD if which.dead else schema.DEAD.is_not(True))
         paged = rows.paged(query, table, table.c.request_id, project_id, page)
-        return self._records(paged, Request)
+        return self._access.records(paged, Request)
 
     def due_requests(self, now: int, limit: int, besides: Collection[str] = ()) -> list[Request]:
         """See Store."""
@@ -207,7 +203,7 @@ class SQLiteStore(Store):
         if besides:
             listed = statements.as_list(list(besides))
             query = query.where(~statements.among(table.c.function_id, listed))
-        return self._records(query, Request)
+        return self._access.records(query, Request)
 
     def running_requests(self, limit: int) -> list[Request]:
         """See Store."""
@@ -215,7 +211,17 @@ class SQLiteStore(Store):
         query = (
             select(table.c.doc).where(schema.RUNNING).order_by(schema.RUNNING_SINCE).limit(limit)
         )
-        return self._records(query, Request)
+        return self._access.records(query, Request)
+
+    def following_requests(self, before: int, limit: int) -> list[Request]:
+        """See Store."""
+        query = (
+            select(schema.requests.c.doc)
+            .where(schema.FOLLOWING, before > schema.ENDED_AT)
+            .order_by(schema.ENDED_AT)
+            .limit(limit)
+        )
+        return self._access.records(query, Request)
 
     def change_requests(self, changes: Sequence[RequestChange]) -> list[Request | None]:
         """See Store."""
@@ -224,7 +230,7 @@ class SQLiteStore(Store):
             driver = driver_of(connection)
             return [statements.change(driver, change) for change in changes]
 
-        return self._writer.run(work)
+        return self._access.writer.run(work)
 
     def get_input(self, request_id: str) -> Body | None:
         """See Store."""
@@ -246,7 +252,7 @@ class SQLiteStore(Store):
             return
         values = [msgspec.structs.asdict(chunk) for chunk in chunks]
         statement = insert(schema.log_chunks).on_conflict_do_nothing()
-        self._writer.run(lambda connection: connection.execute(statement, values))
+        self._access.execute(statement, values)
 
     def log_chunks(self, request_id: str, after: Position | None = None) -> list[LogChunk]:
         """See Store."""
@@ -255,111 +261,103 @@ class SQLiteStore(Store):
         query = select(table).where(table.c.request_id == request_id).order_by(*place)
         if after is not None:
             query = query.where(tuple_(*place) > tuple_(*after))
-        found = self._read(lambda connection: connection.execute(query).mappings().all())
+        found = self._access.read(lambda connection: connection.execute(query).mappings().all())
         return [LogChunk(**row) for row in found]
 
     # Retention
 
     def delete_ended_requests(self, before: int, limit: int) -> int:
         """See Store."""
-        return self._writer.run(lambda connection: rows.delete_ended(connection, before, limit))
+        return self._access.writer.run(
+            lambda connection: rows.delete_ended(connection, before, limit)
+        )
 
-    # Subscriptions
+    # Events and subscriptions
+
+    def create_event(self, event: Event) -> None:
+        """See Store."""
+        self._events.create(event)
+
+    def get_events(self, event_ids: Sequence[str]) -> dict[str, Event]:
+        """See Store."""
+        return self._events.get(event_ids)
+
+    def list_events(self, project_id: str | None, which: EventFilter, page: Page) -> list[Event]:
+        """See Store."""
+        return self._events.listed(project_id, which, page)
+
+    def sourced_events(self) -> list[Event]:
+        """See Store."""
+        return self._events.sourced()
+
+    def change_event(self, event_id: str, apply: Callable[[Event], Event | None]) -> Event | None:
+        """See Store."""
+        return self._events.change(event_id, apply)
+
+    def remove_event(self, event_id: str) -> None:
+        """See Store."""
+        self._events.remove(event_id)
 
     def create_subscription(self, subscription: Subscription) -> None:
         """See Store."""
-        statement = insert(schema.subscriptions).values(schema.subscription_row(subscription))
-        self._writer.run(lambda connection: connection.execute(statement))
+        self._subscriptions.create(subscription)
 
-    def list_subscriptions(self, kind: str) -> list[Subscription]:
+    def get_subscriptions(self, subscription_ids: Sequence[str]) -> dict[str, Subscription]:
         """See Store."""
-        table = schema.subscriptions
-        query = (
-            select(table.c.doc)
-            .join(schema.functions, schema.functions.c.function_id == table.c.function_id)
-            .where(
-                table.c.kind == kind,
-                table.c.enabled.is_(True),
-                schema.functions.c.deleted.is_(False),
-                schema.field(schema.functions, "enabled").is_not(False),
-            )
-        )
-        return self._records(query, Subscription)
+        return self._subscriptions.get(subscription_ids)
+
+    def list_subscriptions(self, kind: str, changed_since: int = 0) -> list[Subscription]:
+        """See Store."""
+        return self._subscriptions.of_kind(kind, changed_since)
 
     def subscriptions_of(self, function_id: str) -> list[Subscription]:
         """See Store."""
-        table = schema.subscriptions
-        query = select(table.c.doc).where(table.c.function_id == function_id)
-        found = self._records(query, Subscription)
-        return sorted(found, key=lambda each: (each.created_at, each.subscription_id))
+        return self._subscriptions.of(function_id)
+
+    def subscriptions_to(self, event_ids: Sequence[str]) -> list[Subscription]:
+        """See Store."""
+        found = self._by_ids(statements.SUBSCRIPTIONS_TO, event_ids, Subscription)
+        return sorted(found, key=lambda each: each.subscription_id)
 
     def change_subscription(
         self, subscription_id: str, apply: Callable[[Subscription], Subscription | None]
     ) -> Subscription | None:
         """See Store."""
-        table = schema.subscriptions
-        where = table.c.subscription_id == subscription_id
-        return self._writer.run(
-            lambda connection: rows.change(
-                connection, table, where, Subscription, apply, schema.subscription_row
-            )
-        )
+        return self._subscriptions.change(subscription_id, apply)
 
     def delete_subscription(self, subscription_id: str) -> None:
         """See Store."""
-        table = schema.subscriptions
-        statement = sql_delete(table).where(table.c.subscription_id == subscription_id)
-        self._writer.run(lambda connection: connection.execute(statement))
+        self._subscriptions.delete(subscription_id)
 
-    # Daemons and leases
+    # Daemons, leases and marks
 
     def put_daemon(self, daemon: Daemon) -> None:
         """See Store."""
-        row = schema.daemon_row(daemon)
-        statement = insert(schema.daemons).values(row)
-        statement = statement.on_conflict_do_update(set_={"doc": row["doc"]})
-        self._writer.run(lambda connection: connection.execute(statement))
+        self._cluster.put_daemon(daemon)
 
     def list_daemons(self) -> list[Daemon]:
         """See Store."""
-        table = schema.daemons
-        order = (table.c.daemon_type, table.c.daemon_id)
-        return self._records(select(table.c.doc).order_by(*order), Daemon)
+        return self._cluster.daemons()
 
     def remove_daemon(self, daemon_type: str, daemon_id: str) -> None:
         """See Store."""
-        table = schema.daemons
-        statement = sql_delete(table).where(
-            table.c.daemon_type == daemon_type, table.c.daemon_id == daemon_id
-        )
-        self._writer.run(lambda connection: connection.execute(statement))
+        self._cluster.remove_daemon(daemon_type, daemon_id)
 
     def acquire_lease(self, name: str, holder: str, now: int, duration_ms: int) -> Lease | None:
         """See Store."""
-        table = schema.leases
-
-        def work(connection: Connection) -> Lease | None:
-            row = connection.execute(select(table).where(table.c.name == name)).mappings().first()
-            if row and row["holder"] != holder and row["ends_at"] > now:
-                return None
-            same = row is not None and row["holder"] == holder
-            epoch = (row["epoch"] if row else 0) + (0 if same else 1)
-            values = {"holder": holder, "epoch": epoch, "ends_at": now + duration_ms}
-            statement = insert(table).values(name=name, **values)
-            connection.execute(statement.on_conflict_do_update(set_=values))
-            return Lease(holder, epoch)
-
-        return self._writer.run(work)
+        return self._cluster.acquire_lease(name, holder, now, duration_ms)
 
     def release_lease(self, name: str, holder: str) -> None:
         """See Store."""
-        table = schema.leases
-        statement = (
-            sql_update(table)
-            .where(table.c.name == name, table.c.holder == holder)
-            .values(ends_at=0, holder="")
-        )
-        self._writer.run(lambda connection: connection.execute(statement))
+        self._cluster.release_lease(name, holder)
+
+    def put_mark(self, name: str, value: int) -> None:
+        """See Store."""
+        self._cluster.put_mark(name, value)
+
+    def get_mark(self, name: str) -> int | None:
+        """See Store."""
+        return self._cluster.get_mark(name)
 
     # Reading
 
@@ -380,16 +378,10 @@ class SQLiteStore(Store):
         except sqlite3.Error as error:
             raise told(error) from error
 
-    def _records(self, query: Any, kind: type[R]) -> list[R]:
-        found = self._read(lambda connection: connection.execute(query).scalars().all())
-        return [msgspec.json.decode(row, type=kind) for row in found]
 
-    def _read(self, do: Callable[[Connection], T]) -> T:
-        try:
-            with self._readers.connect() as connection:
-                return do(connection)
-        except (DBAPIError, sqlite3.Error) as error:
-            raise told(error) from error
+def _require_free_name(connection: Connection, function: Function) -> None:
+    table = schema.functions
+    rows.require_free_name(connection, table, table.c.function_id, function, function.function_id)
 
 
 def _create(connection: Connection, new: Sequence[NewRequest]) -> list[Created]:

@@ -22,7 +22,7 @@ from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DisconnectionError
 
 from pratai_common.errors import NameTakenError
-from pratai_common.records import Function, Record
+from pratai_common.records import Event, Function, Record
 from pratai_common.store import sqlite_schema as schema
 from pratai_common.store.base import Page
 from pratai_common.store.group_commit import driver_of
@@ -110,17 +110,18 @@ def paged(query: Any, table: Table, key: Any, project_id: str | None, page: Page
     return query.order_by(*order).limit(page.limit)
 
 
-def require_free_name(connection: Connection, function: Function) -> None:
-    """Raise NameTakenError where another living function of the project has the name."""
-    table = schema.functions
-    taken = select(table.c.function_id).where(
-        table.c.project_id == function.project_id,
-        table.c.name == function.name,
+def require_free_name(
+    connection: Connection, table: Table, key: Any, named: Function | Event, identity: str
+) -> None:
+    """Raise NameTakenError where another living record of the project has the name."""
+    taken = select(key).where(
+        table.c.project_id == named.project_id,
+        table.c.name == named.name,
         table.c.deleted.is_(False),
-        table.c.function_id != function.function_id,
+        key != identity,
     )
     if connection.execute(taken).first():
-        raise NameTakenError(function.name)
+        raise NameTakenError(named.name)
 
 
 def put_endpoint(connection: Connection, function: Function) -> None:

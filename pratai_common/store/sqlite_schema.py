@@ -24,8 +24,10 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from pratai_common.records import (
     FINAL_STATUSES,
+    PUBLISHED,
     Body,
     Daemon,
+    Event,
     Function,
     Request,
     Status,
@@ -105,6 +107,9 @@ RUNNING_SINCE = func.coalesce(field(requests, "started_at"), requests.c.created_
 FINAL = _one_of(requests.c.status, *sorted(FINAL_STATUSES))
 ENDED_AT = func.coalesce(field(requests, "finished_at"), requests.c.created_at)
 DEAD = field(requests, "dead") == literal_column("1")
+PARENT_ID = field(requests, "parent_id")
+ROOT_ID = field(requests, "root_id")
+FOLLOWING = (field(requests, "following") == literal_column("1")) & FINAL
 _LISTED = (requests.c.project_id, requests.c.kind)
 _AGE = (requests.c.created_at, requests.c.request_id)
 _FUNCTION = requests.c.function_id
@@ -119,6 +124,9 @@ Index("requests_of_source", *_LISTED, field(requests, "source"), *_AGE)
 Index("requests_of_function", *_LISTED, _FUNCTION, *_AGE)
 Index("requests_of_function_status", *_LISTED, _FUNCTION, requests.c.status, *_AGE)
 Index("requests_dead", *_LISTED, field(requests, "dead"), *_AGE, sqlite_where=DEAD)
+Index("requests_of_parent", *_LISTED, PARENT_ID, *_AGE, sqlite_where=PARENT_ID.is_not(None))
+Index("requests_of_root", *_LISTED, ROOT_ID, *_AGE, sqlite_where=ROOT_ID.is_not(None))
+Index("requests_following", ENDED_AT, sqlite_where=FOLLOWING)
 
 bodies = Table(
     "bodies",
@@ -151,8 +159,38 @@ subscriptions = Table(
     Column("enabled", Boolean, nullable=False),
     Column("doc", LargeBinary, nullable=False),
 )
-Index("subscriptions_by_kind", subscriptions.c.kind, subscriptions.c.enabled)
+EVENT_ID = field(subscriptions, "event_id")
+SUBSCRIPTION_CHANGED_AT = func.coalesce(
+    field(subscriptions, "updated_at"), field(subscriptions, "created_at")
+)
+Index(
+    "subscriptions_by_change",
+    subscriptions.c.kind,
+    subscriptions.c.enabled,
+    SUBSCRIPTION_CHANGED_AT,
+)
 Index("subscriptions_by_function", subscriptions.c.function_id)
+Index(
+    "subscriptions_by_event", EVENT_ID, subscriptions.c.enabled, sqlite_where=EVENT_ID.is_not(None)
+)
+
+events = Table(
+    "events",
+    METADATA,
+    Column("event_id", String, primary_key=True),
+    Column("project_id", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("source", String, nullable=False),
+    Column("deleted", Boolean, nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("doc", LargeBinary, nullable=False),
+)
+SOURCED = events.c.source != literal_column(f"'{PUBLISHED}'")
+_EVENT_OWNED = (events.c.project_id, events.c.deleted)
+Index("events_by_age", *_EVENT_OWNED, events.c.created_at, events.c.event_id)
+Index("events_named", *_EVENT_OWNED, events.c.name, events.c.event_id)
+Index("events_of_all_projects", events.c.deleted, events.c.created_at, events.c.event_id)
+Index("events_sourced", events.c.event_id, sqlite_where=SOURCED)
 
 daemons = Table(
     "daemons",
@@ -172,7 +210,15 @@ leases = Table(
     Column("ends_at", Integer, nullable=False),
 )
 
+marks = Table(
+    "marks",
+    METADATA,
+    Column("name", String, primary_key=True),
+    Column("value", Integer, nullable=False),
+)
+
 _FORMER_INDEXES = (
+    "subscriptions_by_kind",
     "functions_by_project",
     "functions_by_name",
     "requests_due",
@@ -238,6 +284,19 @@ def body_row(request_id: str, part: str, body: Body) -> dict[str, Any]:
         "sha256": body.sha256,
         "size": body.size,
         "content": body.content,
+    }
+
+
+def event_row(event: Event) -> dict[str, Any]:
+    """Return the row of an event."""
+    return {
+        "event_id": event.event_id,
+        "project_id": event.project_id,
+        "name": event.name,
+        "source": event.source,
+        "deleted": event.deleted_at is not None,
+        "created_at": event.created_at,
+        "doc": msgspec.json.encode(event),
     }
 
 

@@ -48,6 +48,14 @@ FUNCTIONS = _docs(schema.functions, schema.functions.c.function_id)
 REQUESTS = _docs(_REQUESTS, _REQUESTS.c.request_id)
 """Documents of requests by ``ids``, a list."""
 
+_SUBSCRIPTIONS = schema.subscriptions
+SUBSCRIPTIONS_TO = _compiled(
+    select(_SUBSCRIPTIONS.c.doc).where(
+        among(schema.EVENT_ID, bindparam("ids")), _SUBSCRIPTIONS.c.enabled.is_(True)
+    )
+)
+"""Documents of the enabled subscriptions to events and functions by ``ids``, a list."""
+
 BODY = _compiled(
     select(_BODIES.c.sha256, _BODIES.c.size, _BODIES.c.content).where(
         _BODIES.c.request_id == bindparam("request_id"), _BODIES.c.part == bindparam("part")

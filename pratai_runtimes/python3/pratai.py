@@ -1,4 +1,4 @@
-"""What a function may import from Pratai: ``from pratai import context``."""
+"""What a function may import from Pratai: ``from pratai import context, Response``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,21 @@ from types import MappingProxyType
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+class Response:
+    """What ``main`` returns to answer other than with JSON and 200.
+
+    Text is answered as ``text/plain`` in UTF-8 and bytes as ``application/octet-stream``, unless
+    ``headers`` say otherwise; any other body as JSON. ``status`` is 200 to 599.
+    """
+
+    def __init__(
+        self, body: object = "", status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> None:
+        self.body = body
+        self.status = status
+        self.headers = headers
 
 
 class Context:

@@ -14,6 +14,7 @@ import os
 import socket
 import sys
 import traceback
+from binascii import b2a_base64
 from contextlib import suppress
 from json import dumps, loads
 
@@ -29,12 +30,14 @@ PACKAGES = "/opt/pratai/packages"
 RUNNER = "/opt/pratai/runner"
 MODULE = "new_module"
 MAX_RESULT_BYTES = 6 * 1024 * 1024
+MAX_HEAD_BYTES = 32 * 1024
+"""What fits into the line that it is sent in; the node allows less."""
 LINK_LOST = 76
 """Exit code that says: the connection to the node is gone (EX_PROTOCOL of sysexits.h)."""
 
 
 class BadResultError(Exception):
-    """What ``main`` returned is no JSON, or too much of it; ``reason`` is the typed reason."""
+    """What ``main`` returned cannot be sent, or is too much; ``reason`` is the typed reason."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -128,6 +131,29 @@ def encode(value: Any) -> bytes:
     return text
 
 
+def answer(value: Any, response_type: type[Any]) -> tuple[dict[str, Any], bytes]:
+    """Return what says how a result is to be answered, if anything, and the result as JSON text;
+    raises BadResultError.
+    """
+    if not isinstance(value, response_type):
+        return {}, encode(value)
+    body, encoding = value.body, "json"
+    if isinstance(body, str):
+        encoding = "text"
+    elif isinstance(body, bytes | bytearray | memoryview):
+        body, encoding = b2a_base64(body, newline=False).decode(), "base64"
+    try:
+        headers = dict(value.headers or {})
+        head = {"status": value.status, "headers": headers, "encoding": encoding}
+        size = len(dumps(head, allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        message = f"the Response's status or headers are none: {error}"
+        raise BadResultError("bad_result", message) from None
+    if size > MAX_HEAD_BYTES:
+        raise BadResultError("bad_result", "the Response's headers are too large")
+    return {"head": head}, encode(body)
+
+
 def describe(error: BaseException) -> tuple[str, str]:
     """Print a failure's traceback, and return its reason and message."""
     if isinstance(error, BadResultError):
@@ -155,19 +181,19 @@ def flush() -> None:
             stream.flush()  # type: ignore[union-attr]  # None included
 
 
-def handle(link: Link, main: Callable[[Any], Any], context: Any) -> None:
-    """Handle one event."""
+def handle(link: Link, main: Callable[[Any], Any], pratai: Any) -> None:
+    """Handle one event; ``pratai`` is the module that functions import."""
     header, payload = link.next()
-    context._begin(header["context"], header["timeout"])
+    pratai.context._begin(header["context"], header["timeout"])
     try:
-        body = encode(main(loads(payload)))
+        head, body = answer(main(loads(payload)), pratai.Response)
     except BaseException as error:  # noqa: BLE001 - every way to fail is an answer
         reason, message = describe(error)
         flush()
         link.error("error", reason, message)
     else:
         flush()
-        link.send({"op": "response"}, body)
+        link.send({"op": "response", **head}, body)
 
 
 def run() -> None:
@@ -175,7 +201,7 @@ def run() -> None:
     link = Link(LINK)
     redirect_output(OUTPUT)
     sys.path.append(RUNNER)
-    context = importlib.import_module("pratai").context
+    pratai = importlib.import_module("pratai")
     prepare_imports()
     set_up_logging()
     try:
@@ -185,7 +211,7 @@ def run() -> None:
         flush()
         link.error("init_error", reason, message)
         return
-    handle(link, main, context)
+    handle(link, main, pratai)
 
 
 if __name__ == "__main__":

@@ -1,32 +1,16 @@
 """Pratai's REST interface as methods. Answers are dictionaries, as the API documents them."""
 
-import codecs
-import itertools
+import base64
 import json
-import mimetypes
-import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from keystoneauth1 import adapter
-from keystoneauth1 import exceptions as keystone_exceptions
 
-from prataiclient.errors import (
-    ClientError,
-    NotFoundError,
-    RefusedError,
-    RequestFailedError,
-    UnavailableError,
-)
-from prataiclient.session import log_in
-
-Json = dict[str, Any]
-_REFUSALS = frozenset({400, 401, 403, 405, 409, 413, 415, 422, 429})
-_LONGEST_PAGE = 1000
-_CONNECT_SECONDS = 30
+from prataiclient.errors import NotFoundError
+from prataiclient.rest import Json, Rest, is_of_function, path_of
 
 
 class Called(NamedTuple):
@@ -38,32 +22,28 @@ class Called(NamedTuple):
 
 
 class Client:
-    """Speaks to one API through a keystoneauth adapter.
-
-    Every method may raise NotFoundError, RefusedError (with the service's reason),
-    UnavailableError, or ClientError for whatever else went wrong.
-    """
+    """Speaks to one API through a keystoneauth adapter. What methods raise: see ``Rest``."""
 
     def __init__(self, connection: adapter.Adapter) -> None:
-        self._connection = connection
+        self._rest = Rest(connection)
 
     # Functions
 
     def create_function(self, package: Path, settings: Mapping[str, Any]) -> Json:
         """Upload a zip as a new function, which is being built when this returns."""
-        return self._upload("POST", "/v1/functions", package, settings)
+        return self._rest.upload("POST", "/v1/functions", package, settings)
 
     def functions(self, name: str | None = None, all_projects: bool = False) -> Iterator[Json]:
         """Yield the project's functions, newest first; an administrator may see all projects'."""
-        query = {"name": name, "all_projects": _true(all_projects)}
-        return self._pages("/v1/functions", "functions", query)
+        query = {"name": name, "all_projects": all_projects}
+        return self._rest.pages("/v1/functions", "functions", query)
 
     def function(self, name_or_id: str) -> Json:
         """Return the function with this id, or this name."""
         if name_or_id == "running":  # reserved, because the API answers something else there
             raise NotFoundError("there is no function running")
         try:
-            return self._json("GET", _path("functions", name_or_id))
+            return self._rest.json("GET", path_of("functions", name_or_id))
         except NotFoundError:
             for function in self.functions(name=name_or_id):
                 return function
@@ -71,41 +51,51 @@ class Client:
 
     def update_function(self, function_id: str, settings: Mapping[str, Any]) -> Json:
         """Change a function's settings, or the version that serves; returns the function."""
-        return self._json("PATCH", _path("functions", function_id), json=dict(settings))
+        return self._rest.send("PATCH", path_of("functions", function_id), settings)
 
     def upload_version(self, function_id: str, package: Path, settings: Mapping[str, Any]) -> Json:
         """Upload a function's next version, which is being built when this returns."""
-        return self._upload("PATCH", _path("functions", function_id), package, settings)
+        return self._rest.upload("PATCH", path_of("functions", function_id), package, settings)
 
     def delete_function(self, function_id: str) -> None:
         """Delete a function."""
-        self._call("DELETE", _path("functions", function_id))
+        self._rest.call("DELETE", path_of("functions", function_id))
 
-    def execute(self, function_id: str, payload: Any, key: str | None = None) -> Called:
+    def execute(
+        self,
+        function_id: str,
+        payload: Any,
+        key: str | None = None,
+        not_before: str | None = None,
+    ) -> Called:
         """Call a function; raises RequestFailedError if the service waited and it failed.
 
-        ``key`` is an Idempotency-Key: a call repeated with it is the same request.
+        ``key`` is an Idempotency-Key: a call repeated with it is the same request. It runs at
+        ``not_before`` at the earliest.
         """
-        headers = {"Idempotency-Key": key} if key is not None else {}
-        path = _path("functions", function_id)
-        answer = self._call("POST", path, json={"payload": payload}, headers=headers)
-        body = answer.json()
-        if answer.status_code == 202:
-            return Called(body["request_id"], False, None)
-        return Called(answer.headers["X-Pratai-Request-Id"], True, body)
+        body = {"payload": payload} | ({} if not_before is None else {"not_before": not_before})
+        path = path_of("functions", function_id)
+        # What a function answers must not get it called twice, nor our token sent elsewhere.
+        once = {"allow_reauth": False, "redirect": False}
+        answer = self._rest.call("POST", path, json=body, headers=_key(key), **once)
+        if answer.status_code == 202 and not is_of_function(answer):
+            return Called(answer.json()["request_id"], False, None)
+        return Called(answer.headers["X-Pratai-Request-Id"], True, _result(answer))
 
     def running_functions(self) -> Iterator[Json]:
         """Yield the functions that run, with the ids of their running requests."""
-        return self._pages("/v1/functions/running", "functions", {})
+        return self._rest.pages("/v1/functions/running", "functions", {})
 
     def stop_function(self, function_id: str) -> list[str]:
         """Cancel a function's running requests; returns their ids."""
-        ids: list[str] = self._json("POST", _path("functions", function_id, "stop"))["request_ids"]
+        ids: list[str] = self._rest.json("POST", path_of("functions", function_id, "stop"))[
+            "request_ids"
+        ]
         return ids
 
     def versions(self, function_id: str) -> Iterator[Json]:
         """Yield a function's versions, oldest first."""
-        return self._pages(_path("functions", function_id, "versions"), "versions", {})
+        return self._rest.pages(path_of("functions", function_id, "versions"), "versions", {})
 
     def version(self, function_id: str, number: int) -> Json:
         """Return one version of a function."""
@@ -116,184 +106,142 @@ class Client:
 
     def build_log(self, function_id: str) -> str:
         """Return the log of a function's newest build."""
-        return self._content(_path("functions", function_id, "build-log")).decode(errors="replace")
+        return self._rest.content(path_of("functions", function_id, "build-log")).decode(
+            errors="replace"
+        )
 
     def follow_build_log(self, function_id: str) -> Iterator[str]:
         """Yield the log of a function's newest build as it comes, until the build has ended."""
-        return self._follow(_path("functions", function_id, "build-log"))
+        return self._rest.follow(path_of("functions", function_id, "build-log"))
 
     # Subscriptions
 
     def subscriptions(self, function_id: str) -> Iterator[Json]:
         """Yield a function's subscriptions, oldest first."""
-        return self._pages(_path("functions", function_id, "subscriptions"), "subscriptions", {})
+        return self._rest.pages(
+            path_of("functions", function_id, "subscriptions"), "subscriptions", {}
+        )
 
     def create_subscription(self, function_id: str, settings: Mapping[str, Any]) -> Json:
         """Subscribe a function to an event."""
-        path = _path("functions", function_id, "subscriptions")
-        return self._json("POST", path, json=dict(settings))
+        path = path_of("functions", function_id, "subscriptions")
+        return self._rest.send("POST", path, settings)
 
     def update_subscription(
         self, function_id: str, subscription_id: str, settings: Mapping[str, Any]
     ) -> Json:
         """Change a subscription."""
-        path = _path("functions", function_id, "subscriptions", subscription_id)
-        return self._json("PATCH", path, json=dict(settings))
+        path = path_of("functions", function_id, "subscriptions", subscription_id)
+        return self._rest.send("PATCH", path, settings)
 
     def delete_subscription(self, function_id: str, subscription_id: str) -> None:
         """Delete a subscription."""
-        self._call("DELETE", _path("functions", function_id, "subscriptions", subscription_id))
+        self._rest.call(
+            "DELETE", path_of("functions", function_id, "subscriptions", subscription_id)
+        )
+
+    # Events
+
+    def events(self, name: str | None = None, all_projects: bool = False) -> Iterator[Json]:
+        """Yield the project's events, newest first; an administrator may see all projects'."""
+        query = {"name": name, "all_projects": all_projects}
+        return self._rest.pages("/v1/events", "events", query)
+
+    def event(self, name_or_id: str) -> Json:
+        """Return the event with this id, or this name."""
+        try:
+            return self._rest.json("GET", path_of("events", name_or_id))
+        except NotFoundError:
+            for event in self.events(name=name_or_id):
+                return event
+            raise
+
+    def create_event(self, settings: Mapping[str, Any]) -> Json:
+        """Make an event."""
+        return self._rest.send("POST", "/v1/events", settings)
+
+    def update_event(self, event_id: str, settings: Mapping[str, Any]) -> Json:
+        """Change an event."""
+        return self._rest.send("PATCH", path_of("events", event_id), settings)
+
+    def delete_event(self, event_id: str) -> None:
+        """Delete an event, and the enabled subscriptions to it."""
+        self._rest.call("DELETE", path_of("events", event_id))
+
+    def publish(
+        self,
+        event_id: str,
+        body: bytes,
+        content_type: str = "application/json",
+        key: str | None = None,
+        not_before: str | None = None,
+    ) -> Json:
+        """Publish JSON data, or CloudEvents, on an event; returns the requests that it caused.
+
+        ``key`` is an Idempotency-Key, ``not_before`` the time at which these run at the earliest.
+        """
+        headers = {"Content-Type": content_type, **_key(key)}
+        query = {} if not_before is None else {"not_before": not_before}
+        path = path_of("events", event_id)
+        return self._rest.json("POST", path, data=body, headers=headers, params=query)
 
     # Requests
 
-    def requests(
-        self,
-        function_id: str | None = None,
-        status: str | None = None,
-        dead: bool = False,
-        most: int | None = None,
-        all_projects: bool = False,
-    ) -> Iterator[Json]:
-        """Yield the project's requests, newest first, without their results: all of them, or
-        only so many, or only the dead letters; an administrator may see all projects'.
+    def requests(self, most: int | None = None, **query: str | bool | None) -> Iterator[Json]:
+        """Yield the project's requests, without their results: all of them, or only so many.
+
+        ``query`` is as the API documents it: ``function_id``, ``dead``, ``root_id`` and others;
+        newest first, if its ``sort`` says nothing else.
         """
-        query = {
-            "function_id": function_id,
-            "status": status,
-            "dead": _true(dead),
-            "all_projects": _true(all_projects),
-        }
-        return self._pages("/v1/requests", "requests", query, most)
+        return self._rest.pages("/v1/requests", "requests", query, most)
 
     def request(self, request_id: str, payload: bool = False) -> Json:
         """Return a request with its result, and with what came in if that is asked for."""
         query = {"include": "payload"} if payload else {}
-        return self._json("GET", _path("requests", request_id), params=query)
+        return self._rest.json("GET", path_of("requests", request_id), params=query)
 
     def request_log(self, request_id: str) -> bytes:
         """Return what a request has printed so far, which may be anything."""
-        return self._content(_path("requests", request_id, "logs"))
+        return self._rest.content(path_of("requests", request_id, "logs"))
 
     def follow_request_log(self, request_id: str) -> Iterator[str]:
         """Yield what a request prints as it comes, until it has ended."""
-        return self._follow(_path("requests", request_id, "logs"))
+        return self._rest.follow(path_of("requests", request_id, "logs"))
 
     def cancel_request(self, request_id: str) -> None:
         """Cancel a request that has not ended: it will have soon."""
-        self._call("DELETE", _path("requests", request_id))
+        self._rest.call("DELETE", path_of("requests", request_id))
 
     def replay_request(self, request_id: str) -> str:
         """Run a request that has ended once more; returns the id of the new one."""
-        answer = self._json("POST", _path("requests", request_id, "replay"))
+        answer = self._rest.json("POST", path_of("requests", request_id, "replay"))
         return str(answer["request_id"])
 
     # The platform
 
     def runtimes(self) -> Iterator[Json]:
         """Yield the runtimes that functions may use."""
-        return self._pages("/v1/runtimes", "runtimes", {})
+        return self._rest.pages("/v1/runtimes", "runtimes", {})
 
     def runtime(self, name: str) -> Json:
         """Return one runtime."""
-        return self._json("GET", _path("runtimes", name))
+        return self._rest.json("GET", path_of("runtimes", name))
 
     def daemons(self) -> Iterator[Json]:
         """Yield the daemons of the platform."""
-        return self._pages("/v1/cluster", "daemons", {})
-
-    # How all of this is said in HTTP
-
-    def _pages(
-        self, path: str, name: str, query: Mapping[str, str | None], most: int | None = None
-    ) -> Iterator[Json]:
-        """Yield a list's items; a page is read when the one before it is used up."""
-        given: Json = {key: value for key, value in query.items() if value is not None}
-        if most is not None:
-            given["limit"] = min(most, _LONGEST_PAGE)
-        return itertools.islice(self._items(path, name, given), most)
-
-    def _items(self, path: str, name: str, query: Json) -> Iterator[Json]:
-        while True:
-            page = self._json("GET", path, params=query)
-            yield from page[name]
-            if page["next"] is None:
-                return
-            query = {**query, "marker": page["next"]}
-
-    def _upload(self, method: str, path: str, package: Path, settings: Mapping[str, Any]) -> Json:
-        body, content_type = _multipart(package, json.dumps(settings))
-        return self._json(method, path, data=body, headers={"Content-Type": content_type})
-
-    def _json(self, method: str, path: str, **arguments: Any) -> Json:
-        answer: Json = self._call(method, path, **arguments).json()
-        return answer
-
-    def _content(self, path: str) -> bytes:
-        content: bytes = self._call("GET", path).content
-        return content
-
-    def _follow(self, path: str) -> Iterator[str]:
-        """Yield a text as it comes, however long nothing does."""
-        query, timeout = {"follow": "true"}, (_CONNECT_SECONDS, None)
-        # The session would read the whole answer to log it.
-        answer = self._call("GET", path, params=query, stream=True, timeout=timeout, log=False)
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        with closing(answer):
-            try:
-                for piece in answer.iter_content(None):
-                    yield decoder.decode(piece)
-            except OSError as error:  # the base of what the HTTP library raises
-                raise UnavailableError(f"the connection broke: {error}") from error
-        yield decoder.decode(b"", final=True)
-
-    def _call(self, method: str, path: str, **arguments: Any) -> Any:
-        url = log_in(self._connection)
-        try:
-            answer = self._connection.request(path, method, **arguments)
-        except keystone_exceptions.ConnectFailure as error:
-            raise UnavailableError(f"nothing answers at {url}: is the service up?") from error
-        except keystone_exceptions.ClientException as error:
-            raise UnavailableError(f"the service cannot be reached: {error}") from error
-        if answer.status_code >= 400:
-            raise _failure(answer)
-        return answer
+        return self._rest.pages("/v1/cluster", "daemons", {})
 
 
-def _true(said: bool) -> str | None:
-    return "true" if said else None
+def _key(key: str | None) -> dict[str, str]:
+    return {} if key is None else {"Idempotency-Key": key}
 
 
-def _path(*parts: str) -> str:
-    return "/".join(["/v1", *(quote(part, safe="") for part in parts)])
-
-
-def _failure(answer: Any) -> ClientError:
-    code = answer.status_code
-    request_id = answer.headers.get("X-Pratai-Request-Id")
-    try:
-        error = answer.json()["error"]
-        if code == 502 and request_id is not None:
-            return RequestFailedError(request_id, error["reason"], error["message"])
-        message = f"{error['message']} (HTTP {code}, {error['http_request_id']})"
-    except (ValueError, KeyError, TypeError):
-        message = f"the service answered HTTP {code}, and not as Pratai's API does"
-    if code == 404:
-        return NotFoundError(message)
-    if code in _REFUSALS:
-        return RefusedError(message)
-    return UnavailableError(message) if code >= 500 else ClientError(message)
-
-
-def _multipart(package: Path, metadata: str) -> tuple[bytes, str]:
-    """Return a form of the metadata and the zip, and its content type."""
-    boundary = secrets.token_hex(16)
-    kind = mimetypes.guess_type(package.name)[0] or "application/octet-stream"
-    head = (
-        f"--{boundary}\r\n"
-        'Content-Disposition: form-data; name="metadata"\r\n\r\n'
-        f"{metadata}\r\n--{boundary}\r\n"
-        'Content-Disposition: form-data; name="zip_file"; filename="package.zip"\r\n'
-        f"Content-Type: {kind}\r\n\r\n"
-    )
-    body = head.encode() + package.read_bytes() + f"\r\n--{boundary}--\r\n".encode()
-    return body, f"multipart/form-data; boundary={boundary}"
+def _result(answer: Any) -> Any:
+    """Return what a function answered, as the service keeps it: what is no JSON is text, or bytes
+    in base64.
+    """
+    content: bytes = answer.content
+    is_json = answer.headers.get("Content-Type", "").partition(";")[0] == "application/json"
+    with suppress(ValueError):
+        return json.loads(content) if is_json else content.decode()
+    return base64.b64encode(content).decode()

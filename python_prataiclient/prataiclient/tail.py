@@ -5,7 +5,8 @@ from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from prataiclient.client import Client, Json
+from prataiclient.client import Client
+from prataiclient.rest import Json
 from prataiclient.waiting import FINAL
 
 _AT_ONCE = 20
@@ -20,7 +21,7 @@ class Tail:
     def __init__(self, client: Client, function_id: str) -> None:
         self._client = client
         self._function_id = function_id
-        newest = next(client.requests(function_id, most=1), None)
+        newest = next(client.requests(1, function_id=function_id), None)
         self._since = datetime.min.replace(tzinfo=UTC) if newest is None else _created(newest)
         self._seen: dict[str, datetime] = {}
         self._waiting: deque[str] = deque()
@@ -39,7 +40,7 @@ class Tail:
     def _find(self) -> None:
         """Note the requests that are new, oldest first."""
         found: dict[str, datetime] = {}
-        for request in self._client.requests(self._function_id):
+        for request in self._client.requests(function_id=self._function_id):
             if _created(request) < self._since:
                 break
             if request["request_id"] not in self._seen:

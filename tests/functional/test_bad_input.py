@@ -104,8 +104,8 @@ BAD_METADATA = [
     ({"name": "a", "cpus": 1e308}, "`float` <= 64.0 - at `$.cpus`"),
     ({"name": "a", "timeout": 901}, "`int` <= 900 - at `$.timeout`"),
     ({"name": "a", "type": "sync"}, "Invalid enum value 'sync' - at `$.type`"),
-    ({"name": "a", "event": "timer"}, "event timer and frequency go together"),
-    ({"name": "a", "frequency": 5}, "event timer and frequency go together"),
+    ({"name": "a", "event": "timer"}, "event timer and frequency or cron go together"),
+    ({"name": "a", "frequency": 5}, "event timer and frequency or cron go together"),
     (
         {"name": "a", "event": "timer", "frequency": 5, "type": "wait_for_response"},
         "type wait_for_response goes with event webhook only",
@@ -327,7 +327,7 @@ def test_a_body_over_6_mib(stack: Stack, echo: str) -> None:
 def test_what_is_over_6_mib_as_json(stack: Stack) -> None:
     """Text and bytes that come to an endpoint become JSON strings, which are longer."""
     endpoint = stack.upload(ECHO, public=True).json()["endpoint"]
-    message = "as a JSON string, the body is larger than 6291456 bytes"
+    message = "as JSON, the body is larger than 6291456 bytes"
     for fits, larger in ((4_000_000, 5_000_000), (1_000_000, 1_100_000)):
         byte = b"\xff" if fits == 4_000_000 else b"\x01"
         assert stack.call("POST", endpoint, data=byte * fits).status_code == 202
@@ -387,6 +387,10 @@ UNKNOWN_IDS = [
     ("GET", f"/v1/functions/{UNKNOWN}/subscriptions", "function_not_found"),
     ("POST", f"/v1/functions/{UNKNOWN}/subscriptions", "function_not_found"),
     ("PATCH", f"/v1/functions/{UNKNOWN}/subscriptions/{UNKNOWN}", "function_not_found"),
+    ("GET", f"/v1/events/{UNKNOWN}", "event_not_found"),
+    ("PATCH", f"/v1/events/{UNKNOWN}", "event_not_found"),
+    ("DELETE", f"/v1/events/{UNKNOWN}", "event_not_found"),
+    ("POST", f"/v1/events/{UNKNOWN}", "event_not_found"),
     ("GET", f"/v1/requests/{UNKNOWN}", "request_not_found"),
     ("DELETE", f"/v1/requests/{UNKNOWN}", "request_not_found"),
     ("GET", f"/v1/requests/{UNKNOWN}/logs", "request_not_found"),

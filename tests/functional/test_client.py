@@ -39,12 +39,21 @@ PICKY = package(
         return payload
     """
 )
+SAYING = package(
+    """
+    from pratai import Response
+
+    def main(payload=None):
+        body = bytes([255]) if payload["body"] is None else payload["body"]
+        return Response(body, payload["status"], {"Location": "/v1/functions"})
+    """
+)
 UNBUILDABLE = package("def main(p=None): 0\n", "no-such-package-as-this-one==99\n")
 
 
 class Pratai:
-    def __init__(self, url: str) -> None:
-        self._environment = {**os.environ, "OS_PRATAI_URL": url, "no_proxy": "*"}
+    def __init__(self, url: str, **variables: str) -> None:
+        self._environment = {**os.environ, "OS_PRATAI_URL": url, "no_proxy": "*", **variables}
 
     def __call__(self, *arguments: str, stdout: Any = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -68,11 +77,17 @@ class Pratai:
         return done.stdout.splitlines()
 
     @contextmanager
-    def started(self, *arguments: str, stderr: int = subprocess.PIPE) -> Iterator["Running"]:
-        """A command that runs meanwhile. ``stderr`` may be a terminal's descriptor."""
+    def started(
+        self, *arguments: str, stdin: int | None = None, stderr: int = subprocess.PIPE
+    ) -> Iterator["Running"]:
+        """A command that runs meanwhile. What it reads and says may be a terminal's descriptor,
+        which is then the only one that it has.
+        """
         process = subprocess.Popen(
             [BIN / "pratai", *arguments],
             env=self._environment,
+            stdin=stdin,
+            start_new_session=stdin is not None,
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
@@ -116,6 +131,9 @@ class Terminal:
         termios.tcsetwinsize(self._ours, (24, 80))
         self.shown = ""
 
+    def type(self, text: str) -> None:
+        os.write(self._ours, text.encode())
+
     def read_until(self, pattern: str) -> re.Match[str]:
         """Read until a pattern is shown; fails when the command ends without."""
         while not (found := re.search(pattern, self.shown)):
@@ -151,7 +169,8 @@ class Terminal:
 def on_terminal(pratai: Pratai, *arguments: str) -> Iterator[tuple[Running, Terminal]]:
     terminal = Terminal()
     try:
-        with pratai.started(*arguments, stderr=terminal.theirs) as command:
+        theirs = terminal.theirs
+        with pratai.started(*arguments, stdin=theirs, stderr=theirs) as command:
             terminal.close_theirs()
             yield command, terminal
     finally:
@@ -337,7 +356,7 @@ def test_a_failure_its_logs_and_its_repetition(pratai: Pratai, archives: dict[st
     assert (done.returncode, done.stdout) == (1, "")
     assert "ended badly: exception: ValueError: no" in done.stderr
     fine = pratai.json("function-execute", "fails", "--payload", "1", "--wait")
-    (failed,) = pratai.json("request-list", "--filter", "fails", "--dead")
+    (failed,) = pratai.json("request-list", "--filter", "fails", "--filter", "dead")
     assert f"request {failed['request_id']} ended" in done.stderr
     assert failed["request_id"] in str(pratai.json("request-list", "--filter", "error"))
     for logs in ("function-logs", "fails"), ("request-logs", fine["request_id"]):
@@ -348,10 +367,39 @@ def test_a_failure_its_logs_and_its_repetition(pratai: Pratai, archives: dict[st
 
     replayed = pratai("request-replay", failed["request_id"], "--wait")
     assert (replayed.returncode, "ValueError: no" in replayed.stderr) == (1, True)
-    replayed = pratai.json("request-replay", fine["request_id"], "--wait")
-    assert replayed["result"] == 1
+    (replayed,) = pratai.json("request-replay", fine["request_id"], "--wait")
+    assert (replayed["replay_of"], replayed["result"]) == (fine["request_id"], 1)
     shown = pratai.json("request-show", replayed["request_id"])
     assert shown["replay_of"] == fine["request_id"]
+
+
+def test_a_pipeline_is_drawn_as_a_tree(
+    stack: Stack, pratai: Pratai, archives: dict[str, str]
+) -> None:
+    stack.function(ECHO, name="extract")
+    create = ("function-create", "--zip", archives["echo"], "--event", "response")
+    pratai.json(*create, "transform", "--subscribe_to", "extract:success")
+    pratai.json(*create, "load", "--subscribe_to", "transform")
+    ran = pratai.json("function-execute", "extract", "--payload", "1")["request_id"]
+
+    def whole() -> list[str]:
+        """Return the ids of what follows, oldest first, once all of it has ended."""
+        listed = stack.get(f"/v1/requests?root_id={ran}&sort=created_at:asc")["requests"]
+        ended = [each["request_id"] for each in listed if each["status"] == "success"]
+        return ended if len(ended) == 2 else []
+
+    ids = [ran, *until(whole, "the pipeline has ended")]
+    shown = pratai("request-show", ids[1], "--tree")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert [re.sub(r" +[0-9.]+ ms", "", line) for line in shown.stdout.splitlines()] == [
+        f"extract        success  {ids[0]}",
+        f"└── transform  success  {ids[1]}  <--",
+        f"    └── load   success  {ids[2]}",
+    ]
+    plain = Pratai(stack.url, PYTHONIOENCODING="ascii")("request-show", ran, "--tree").stdout
+    assert plain.splitlines()[2].startswith("    `-- load   success ")
+    root = pratai.value("request-list", "--root", ran, "-c", "request_id")
+    assert sorted(root) == sorted(ids[1:])
 
 
 def test_a_function_that_answers_its_caller(pratai: Pratai, archives: dict[str, str]) -> None:
@@ -367,6 +415,27 @@ def test_a_function_that_answers_its_caller(pratai: Pratai, archives: dict[str, 
         "the calls are recorded",
     )
     assert ran["request_id"] in {each["request_id"] for each in listed}
+
+
+def test_what_a_function_says_by_http_is_its_result(stack: Stack, pratai: Pratai) -> None:
+    function, called = stack.function(SAYING, type="wait_for_response"), set[str]()
+    for status, body, result in (
+        (202, "later", "later"),
+        (302, {"moved": True}, {"moved": True}),
+        (401, "5", "5"),
+        (404, None, "/w=="),
+    ):
+        payload = json.dumps({"status": status, "body": body})
+        said = pratai.json("function-execute", function, "--payload", payload)
+        assert said["result"] == result
+        called.add(said["request_id"])
+
+    def recorded() -> set[str]:
+        listed = stack.get(f"/v1/requests?function_id={function}")["requests"]
+        return {each["request_id"] for each in listed}
+
+    until(lambda: called <= recorded(), "the calls are recorded")
+    assert recorded() == called, "each was called once"
 
 
 def test_a_log_is_printed_while_the_request_runs(stack: Stack, pratai: Pratai) -> None:
@@ -448,6 +517,37 @@ def test_a_long_list_is_read_page_by_page(stack: Stack, pratai: Pratai) -> None:
         os.close(writing)
 
 
+# Events
+
+
+def test_what_is_published_runs_who_subscribes(
+    stack: Stack, pratai: Pratai, archives: dict[str, str]
+) -> None:
+    pratai.json("event-create", "sold")
+    listens = ("function-create", "listens", "--zip", archives["echo"], "--subscribe_to", "sold")
+    pratai.json(*listens, "--filter", '{"shop": [7]}')
+    publish = ("event-publish", "sold", "--payload")
+    (caused,) = pratai.json(*publish, '{"shop": 7}')
+    assert pratai.json(*publish, '{"shop": 8}') == []
+    assert stack.ended(caused["request_id"])["result"] == {"shop": 7}
+    assert pratai("event-delete", "sold").returncode == 0
+    assert pratai.value("subscription-list", "listens") == []
+
+
+def test_a_secret_is_asked_for_on_a_terminal(stack: Stack, pratai: Pratai) -> None:
+    function = stack.function(ECHO, public=True)
+    update = ("function-update", function, "--auth", "token", "--auth-secret", "-f", "json")
+    with on_terminal(pratai, *update) as (command, terminal):
+        terminal.read_until("Auth secret: ")
+        terminal.type("correct horse\n")
+        endpoint = json.load(command.stdout)["endpoint"]
+        assert command.ended() == 0
+        assert "horse" not in terminal.read_all()
+    for token, status in ("correct horse", 202), ("correct cow", 401):
+        headers = {"X-Pratai-Token": token}
+        assert stack.call("POST", endpoint, headers=headers).status_code == status
+
+
 # The rest
 
 
@@ -460,7 +560,7 @@ def test_subscriptions(stack: Stack, pratai: Pratai) -> None:
     assert (made["kind"], made["frequency"], made["enabled"]) == ("timer", 60, False)
     identity = made["subscription_id"]
     changed = pratai.json("subscription-update", function, identity, "--frequency", "30")
-    assert changed == {**made, "frequency": 30}
+    assert changed == {**made, "frequency": 30, "updated_at": changed["updated_at"]}
     rows = pratai.value("subscription-list", function, "-c", "kind", "-c", "frequency")
     assert rows == ["webhook None", "timer 30.0"]
     assert pratai("subscription-create", function, "--kind", "timer").returncode == 4

@@ -26,6 +26,18 @@ def still_fine(stack: Stack, mine: str) -> Iterator[None]:
     assert stack.run(mine, {"a": 1})["status"] == "success"
 
 
+def new_event(stack: Stack, name: str, **settings: Any) -> str:
+    answer = stack.call("POST", "/v1/events", json={"name": name, **settings})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["event_id"])
+
+
+@pytest.fixture(scope="module")
+def topic(stack: Stack) -> str:
+    """An event of the project demo."""
+    return new_event(stack, "topic")
+
+
 # Roles
 
 
@@ -36,6 +48,8 @@ READS = [
     ("/v1/functions/{mine}/versions", "version:list"),
     ("/v1/functions/{mine}/build-log", "build_log:get"),
     ("/v1/functions/{mine}/subscriptions", "subscription:list"),
+    ("/v1/events", "event:list"),
+    ("/v1/events/{topic}", "event:get"),
     ("/v1/requests", "request:list"),
     ("/v1/runtimes", "runtime:list"),
     ("/v1/runtimes/python3", "runtime:get"),
@@ -43,8 +57,10 @@ READS = [
 
 
 @pytest.mark.parametrize(("path", "rule"), READS)
-def test_readers_read(stack: Stack, keystone: Keystone, mine: str, path: str, rule: str) -> None:
-    path = path.format(mine=mine)
+def test_readers_read(
+    stack: Stack, keystone: Keystone, mine: str, topic: str, path: str, rule: str
+) -> None:
+    path = path.format(mine=mine, topic=topic)
     for user in ("reader", "member"):
         assert ask(stack, keystone.token(user, "demo"), "GET", path).status_code == 200
     answer = ask(stack, keystone.token("stranger", "demo"), "GET", path)
@@ -57,7 +73,7 @@ def test_readers_change_and_run_nothing(stack: Stack, keystone: Keystone) -> Non
     subscription_id = stack.get(f"/v1/functions/{function_id}/subscriptions")["subscriptions"][0][
         "subscription_id"
     ]
-    one = f"/v1/functions/{function_id}"
+    one, event = f"/v1/functions/{function_id}", f"/v1/events/{new_event(stack, 'read')}"
     reader = keystone.token("reader", "demo")
     form = {"zip_file": ("f.zip", ECHO), "metadata": (None, json.dumps({"name": "new"}))}
     changes: list[tuple[str, str, str, dict[str, Any], int]] = [
@@ -89,6 +105,10 @@ def test_readers_change_and_run_nothing(stack: Stack, keystone: Keystone) -> Non
             204,
         ),
         ("DELETE", one, "function:delete", {}, 204),
+        ("POST", "/v1/events", "event:create", {"json": {"name": "made"}}, 201),
+        ("PATCH", event, "event:update", {"json": {"description": "x"}}, 200),
+        ("POST", event, "event:publish", {"json": 1}, 202),
+        ("DELETE", event, "event:delete", {}, 204),
     ]
     for method, path, rule, arguments, code in changes:
         answer = ask(stack, reader, method, path, **arguments)
@@ -101,6 +121,22 @@ def test_the_cluster_is_for_administrators(stack: Stack, keystone: Keystone) -> 
     assert refused(answer, 403, "forbidden") == "the policy does not allow it: cluster:get"
     answer = ask(stack, keystone.token("admin", "admin"), "GET", "/v1/cluster")
     assert {each["daemon_type"] for each in answer.json()["daemons"]} >= {"api", "driver"}
+
+
+def test_events_of_all_projects_are_for_administrators(stack: Stack, keystone: Keystone) -> None:
+    """Whoever could change where one listens would be told of other projects."""
+    refusal = "the policy does not allow it: event:all_projects"
+    body = {"name": "all", "all_projects": True}
+    assert refused(stack.call("POST", "/v1/events", json=body), 403, "forbidden") == refusal
+    project = keystone.session("member", "demo").get_project_id()
+    admin = keystone.token("admin", "admin")
+    made = ask(stack, admin, "POST", "/v1/events", json=body).json()
+    assert (made["all_projects"], made["project_id"] != project) == (True, True)
+    path = f"/v1/events/{made['event_id']}"
+    refused(stack.call("GET", path), 404, "event_not_found")
+    changed = ask(stack, admin, "PATCH", path, json={"description": "x"})
+    assert (changed.status_code, changed.json()["description"]) == (200, "x")
+    assert ask(stack, admin, "DELETE", path).status_code == 204
 
 
 # Projects
@@ -118,7 +154,7 @@ def test_records_are_of_the_callers_project_and_user(
 
 
 def test_another_projects_id_is_as_one_of_nothing(
-    stack: Stack, keystone: Keystone, mine: str
+    stack: Stack, keystone: Keystone, mine: str, topic: str
 ) -> None:
     request_id = stack.run(mine)["request_id"]
     subscriptions = stack.get(f"/v1/functions/{mine}/subscriptions")["subscriptions"]
@@ -132,6 +168,7 @@ def test_another_projects_id_is_as_one_of_nothing(
             mine,
             ("PATCH", "DELETE"),
         ),
+        "/v1/events/{}": (topic, ("GET", "PATCH", "DELETE", "POST")),
         "/v1/requests/{}": (request_id, ("GET", "DELETE")),
         "/v1/requests/{}/logs": (request_id, ("GET",)),
         "/v1/requests/{}/replay": (request_id, ("POST",)),
@@ -143,21 +180,49 @@ def test_another_projects_id_is_as_one_of_nothing(
             said = []
             for each in (identity, nothing):
                 answer = ask(stack, other, method, path.format(each), json={"payload": 1})
-                noun = "request" if "/requests/" in path else "function"
+                noun = path.split("/")[2].removesuffix("s")
                 message = refused(answer, 404, f"{noun}_not_found")
                 said.append((message.replace(each, "ID"), set(answer.headers)))
             assert said[0] == said[1]
     assert stack.get(f"/v1/functions/{mine}")["status"] == "active"
     assert stack.get(f"/v1/requests/{request_id}")["status"] == "success"
+    assert stack.get(f"/v1/events/{topic}")["status"] == "active"
 
 
-def test_lists_hold_the_projects_own(stack: Stack, keystone: Keystone, mine: str) -> None:
+def test_what_another_project_has_is_not_subscribed_to(
+    stack: Stack, keystone: Keystone, mine: str, topic: str
+) -> None:
+    """Nor are dead letters sent to it: as if it were not there, also for administrators."""
+    for user, project in (("other", "other"), ("admin", "admin")):
+        token = keystone.token(user, project)
+        form = {"zip_file": ("f.zip", ECHO), "metadata": (None, json.dumps({"name": "theirs"}))}
+        theirs = ask(stack, token, "POST", "/v1/functions", files=form).json()["function_id"]
+        path = f"/v1/functions/{theirs}"
+        for kind, noun, identity in (("message", "event", topic), ("response", "function", mine)):
+            body = {"kind": kind, "event_id": identity}
+            answer = ask(stack, token, "POST", f"{path}/subscriptions", json=body)
+            message = refused(answer, 404, f"{noun}_not_found")
+            assert message == f"the project has no {noun} {identity}"
+        answer = ask(stack, token, "PATCH", path, json={"on_failure": topic})
+        message = refused(answer, 404, "event_not_found")
+        assert message == f"the project has no event {topic}"
+        assert ask(stack, token, "DELETE", path).status_code == 204
+
+
+def test_lists_hold_the_projects_own(
+    stack: Stack, keystone: Keystone, mine: str, topic: str
+) -> None:
     request_id = stack.run(mine)["request_id"]
     other = keystone.token("other", "other")
     assert ask(stack, other, "GET", "/v1/functions").json()["functions"] == []
+    assert ask(stack, other, "GET", "/v1/events").json()["events"] == []
     for query in ("", f"?function_id={mine}"):
         assert ask(stack, other, "GET", f"/v1/requests{query}").json()["requests"] == []
-    for path in (f"/v1/functions?marker={mine}", f"/v1/requests?marker={request_id}"):
+    for path in (
+        f"/v1/functions?marker={mine}",
+        f"/v1/events?marker={topic}",
+        f"/v1/requests?marker={request_id}",
+    ):
         refused(ask(stack, other, "GET", path), 400, "invalid")
         assert stack.call("GET", path).status_code == 200
 
@@ -173,14 +238,16 @@ def test_a_name_is_taken_in_one_project_alone(stack: Stack, keystone: Keystone, 
     assert theirs != mine
 
 
-def test_an_administrator_sees_all_projects(stack: Stack, keystone: Keystone, mine: str) -> None:
+def test_an_administrator_sees_all_projects(
+    stack: Stack, keystone: Keystone, mine: str, topic: str
+) -> None:
     admin, request_id = keystone.token("admin", "admin"), stack.run(mine)["request_id"]
 
     def listed(path: str, noun: str) -> list[str]:
         answer = ask(stack, admin, "GET", path)
         return [each[f"{noun}_id"] for each in answer.json()[f"{noun}s"]]
 
-    for noun, identity in (("function", mine), ("request", request_id)):
+    for noun, identity in (("function", mine), ("event", topic), ("request", request_id)):
         path = f"/v1/{noun}s"
         assert identity not in listed(path, noun)
         assert identity in listed(f"{path}?all_projects=true", noun)

@@ -1,6 +1,4 @@
-"""Functions over time: versions, settings, subscriptions, endpoints; requests that are ended, or
-repeated.
-"""
+"""Functions over time: versions, settings, endpoints; requests that are ended, or repeated."""
 
 import base64
 import json
@@ -148,23 +146,6 @@ def test_a_name_that_is_taken(stack: Stack, echo: str) -> None:
     assert (answer.status_code, answer.json()["error"]["reason"]) == (409, "name_taken")
 
 
-def test_wait_for_response_goes_with_webhooks_only(stack: Stack) -> None:
-    """Whichever comes first: at creation, a timer to the type, the type to a timer."""
-    message = "type wait_for_response goes with event webhook only"
-    answer = stack.upload(ECHO, type="wait_for_response", event="timer", frequency=5)
-    assert refused(answer, 400, "invalid") == message
-    waits = stack.function(ECHO, type="wait_for_response")
-    timer = {"kind": "timer", "frequency": 60}
-    path = "/v1/functions/{}/subscriptions"
-    assert refused(stack.call("POST", path.format(waits), json=timer), 400, "invalid") == message
-    ticks = stack.function(ECHO)
-    made = stack.call("POST", path.format(ticks), json=timer).json()
-    assert refused(patch(stack, ticks, type="wait_for_response"), 400, "invalid") == message
-    assert stack.get(f"/v1/functions/{ticks}")["type"] == "async"
-    stack.call("DELETE", f"{path.format(ticks)}/{made['subscription_id']}")
-    assert patch(stack, ticks, type="wait_for_response").json()["type"] == "wait_for_response"
-
-
 def test_what_is_deleted_while_it_changes_stays_deleted(stack: Stack) -> None:
     function = stack.upload(ECHO).json()["function_id"]
 
@@ -196,7 +177,7 @@ def test_a_disabled_function_is_not_run(stack: Stack) -> None:
     assert stack.run(function, 1)["result"] == 1
 
 
-# Endpoints and subscriptions
+# Endpoints
 
 EVENT = package(
     """
@@ -255,52 +236,6 @@ def test_an_endpoint_that_is_rotated_or_closed(stack: Stack) -> None:
     assert stack.call("POST", second, json=1).status_code == 202
     patch(stack, function, public=False)
     assert stack.call("POST", second, json=1).status_code == 404
-
-
-def test_subscriptions(stack: Stack, still_fine: None) -> None:
-    function = stack.function(ECHO)
-    path = f"/v1/functions/{function}/subscriptions"
-    made = stack.call("POST", path, json={"kind": "timer", "frequency": 1 / 60})
-    assert made.status_code == 201
-    timer = made.json()
-    assert (timer["kind"], timer["frequency"], timer["enabled"]) == ("timer", 1 / 60, True)
-    own = f"{path}/{timer['subscription_id']}"
-
-    def timed() -> list[Any]:
-        return stack.get(f"/v1/requests?function_id={function}&source=timer")["requests"]  # type: ignore[no-any-return]
-
-    until(timed, "it ticks")
-    assert stack.call("PATCH", own, json={"enabled": False}).json()["enabled"] is False
-    assert stack.call("PATCH", own, json={"frequency": 60}).json()["frequency"] == 60
-    kinds = [each["kind"] for each in stack.get(path)["subscriptions"]]
-    assert kinds == ["webhook", "timer"]
-    assert stack.call("DELETE", own).status_code == 204
-    for method in ("PATCH", "DELETE"):
-        answer = stack.call(method, own, json={})
-        message = refused(answer, 404, "subscription_not_found")
-        assert message == f"the function has no subscription {timer['subscription_id']}"
-
-
-BAD_SUBSCRIPTIONS = [
-    ({"kind": "timer"}, "missing required field `frequency`"),
-    ({"kind": "timer", "frequency": None}, "Expected `float`, got `null`"),
-    ({"kind": "timer", "frequency": 0}, "`float` >= 0.016"),
-    ({"kind": "timer", "frequency": 1e9}, "`float` <= 527040"),
-    ({"kind": "webhook", "frequency": 1}, "Expected `null`, got `int`"),
-    ({"kind": "carrier pigeon"}, "Invalid value 'carrier pigeon' - at `$.kind`"),
-    ({"frequency": 1}, "missing required field `kind`"),
-]
-
-
-@pytest.mark.parametrize(("body", "message"), BAD_SUBSCRIPTIONS)
-def test_bad_subscriptions(
-    stack: Stack, echo: str, still_fine: None, body: Any, message: str
-) -> None:
-    path = f"/v1/functions/{echo}/subscriptions"
-    assert message in refused(stack.call("POST", path, json=body), 400, "invalid")
-    hook = stack.get(path)["subscriptions"][0]["subscription_id"]
-    answer = stack.call("PATCH", f"{path}/{hook}", json={"frequency": 1})
-    assert refused(answer, 400, "invalid") == "a timer, and nothing else, has a frequency"
 
 
 # Requests

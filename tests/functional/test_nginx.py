@@ -246,6 +246,16 @@ def test_an_endpoint_s_event_is_sent_again(
     assert len(requests_of(front, function)) == 1
 
 
+def test_what_is_published_is_sent_again(front: Front, with_one_that_dies: Send) -> None:
+    event = front.call("POST", "/v1/events", json={"name": "again"}).json()["event_id"]
+    function = front.function(ECHO, event="message", subscribe_to=[event])
+    answer = with_one_that_dies("POST", f"/v1/events/{event}", json=[1])
+    assert answer.status_code == 202, answer.text
+    (request_id,) = answer.json()["request_ids"]
+    assert front.ended(request_id)["result"] == [1]
+    assert len(requests_of(front, function)) == 1
+
+
 def test_a_replay_is_sent_again(front: Front, echo: str, with_one_that_dies: Send) -> None:
     request_id = front.run(front.function(ECHO), 5)["request_id"]
     answer = with_one_that_dies("POST", f"/v1/requests/{request_id}/replay")

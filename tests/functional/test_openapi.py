@@ -8,6 +8,7 @@ What the document does not say is in ``openapi_hooks.py`` and, where only this s
 import json
 import os
 import subprocess
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,6 +39,7 @@ database = "none"
 expected-statuses = [400, 403, 404, 405, 409, 413, 414, 422, 429, 431]
 [dictionaries]
 functions.values = [{functions}]
+events.values = [{events}]
 tokens.values = [{tokens}]
 ended.values = [{ended}]
 waiting.values = [{waiting}]
@@ -52,6 +54,12 @@ claims.values = [{claims}]
 [[operations]]
 include-operation-id = "calls_execute_post"
 parameters = {{ "path.function_id" = {{ dictionary = "functions", probability = 0.7 }} }}
+[[operations]]
+include-operation-id = "subscriptions_create_post"
+parameters = {{ "path.function_id" = {{ dictionary = "functions", probability = 0.7 }} }}
+[[operations]]
+include-operation-id = "events_publish_post"
+parameters = {{ "path.event_id" = {{ dictionary = "events", probability = 0.7 }} }}
 [[operations]]
 include-operation-id = "requests_replay_post"
 parameters = {{ "path.request_id" = {{ dictionary = "ended", probability = 0.7 }} }}
@@ -167,8 +175,10 @@ def values(stack: Stack) -> dict[str, list[Any]]:
     delete, disable and cancel what they find.
     """
     public = stack.function(ECHO, public=True)
+    event = stack.call("POST", "/v1/events", json={"name": f"e{uuid.uuid4().hex}"}).json()
     return {
         "functions": [public],
+        "events": [event["event_id"]],
         "tokens": [stack.get(f"/v1/functions/{public}")["endpoint"].rsplit("/", 1)[-1]],
         "ended": [stack.run(public)["request_id"]],
         "waiting": waiting_requests(stack),

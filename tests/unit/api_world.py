@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 import zmq
 from flask.testing import FlaskClient
 
+from pratai_api import event_sources
 from pratai_api.app import create_app
-from pratai_api.auth import NoAuth
+from pratai_api.auth import Identity, NoAuth
+from pratai_api.rates import Rates
 from pratai_api.replies import Replies
 from pratai_api.services import Services, Waits
 from pratai_common.beat import Witness
@@ -17,7 +19,9 @@ from pratai_common.channels import Outlets
 from pratai_common.clock import now_ms
 from pratai_common.errors import StoreUnavailableError
 from pratai_common.messages import Answer, Message
+from pratai_common.publishing import Publisher
 from pratai_common.records import Body, Function, LogChunk, Request, Subscription, Version
+from pratai_common.sealing import Sealer
 from pratai_common.store.base import Created, NewRequest, Position, RequestChange
 from pratai_common.store.sqlite import SQLiteStore
 from pratai_common.submit import Submitter
@@ -90,7 +94,7 @@ class Away(SQLiteStore):
 class ApiWorld:
     """An application, what it sent to the scheduler, and how its callers are answered."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, identity: Identity | None = None) -> None:
         self.store = Away(folder / "store.sqlite")
         self.store.create_schema()
         self.sent: list[Any] = []
@@ -98,23 +102,29 @@ class ApiWorld:
         self._context: zmq.Context[Any] = zmq.Context()
         self._replies = Replies(self._context, "tcp://127.0.0.1:*")
         self._outlets = Outlets(self._context)
+        submitter = Submitter(self.store, archives, self.sent.append, now_ms)
         self._app = create_app(
             Services(
                 store=self.store,
                 archives=archives,
-                submitter=Submitter(self.store, archives, self.sent.append, now_ms),
+                submitter=submitter,
+                publisher=Publisher(self.store, submitter),
                 send=self._send,
                 replies=self._replies,
                 waits=Waits(1, "results"),
                 follows=Waits(1, "logs"),
+                rates=Rates(lambda: 1),
                 name="api",
                 witness=Witness(),
                 clock=now_ms,
                 runtimes=("python3",),
+                sources=event_sources.load(),
                 key=KEY,
+                event_sealer=Sealer(KEY, "event"),
+                hook_sealer=Sealer(KEY, "hook"),
                 urls=NODE_URLS,
             ),
-            NoAuth(),
+            identity or NoAuth(),
         )
         self.api: FlaskClient = self._app.test_client()
 

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from msgspec.structs import replace
 
@@ -29,10 +29,19 @@ from pratai_common.messages import (
     Stored,
     Submitted,
 )
-from pratai_common.records import Body, Function, FunctionStatus, Request, Status, Version
+from pratai_common.records import (
+    Body,
+    Event,
+    Function,
+    FunctionStatus,
+    Request,
+    Status,
+    Subscription,
+    Version,
+)
 from pratai_common.store.base import Changed, Page, RequestChange, RequestFilter, Store
 from pratai_common.store.sqlite import SQLiteStore
-from pratai_common.submit import Cause, Event, Submitter
+from pratai_common.submit import Cause, Submitter, Trigger
 from pratai_common.tokens import TokenKey
 from pratai_scheduler.assignments import Assignments
 from pratai_scheduler.collector import Collector
@@ -212,10 +221,17 @@ class Simulation:
         self._key = TokenKey(b"key")
         self._archives = in_folder(folder / "archives")
         self.functions = [
-            self._function(1),
+            self._function(1, on_failure="e", max_age=5),
             self._function(2, limit=2),
             self._function(3, memory=900),
         ]
+        self.store.create_event(
+            Event(event_id="e", project_id="p", user_id="u", name="e", created_at=1, updated_at=1)
+        )
+        self._subscribe("f2", "response", "f1", outcome="success")
+        self._subscribe("f3", "response", "f1", outcome="failure")
+        self._subscribe("f3", "response", "f2")
+        self._subscribe("f3", "message", "e")
         self._submitter = Submitter(self.store, self._archives, self._hint, lambda: self.now)
         self.nodes: dict[str, SimulatedNode] = {}
         self.collector = Collector(
@@ -230,6 +246,7 @@ class Simulation:
             ),
             lambda: self.now,
         )
+        self.dispatcher: Dispatcher
         self.schedulers = 0
         self.former: list[Dispatcher] = []
         self.pace = [self.chance.choice([0.3, 1, 3]) for _ in range(4)]
@@ -330,6 +347,8 @@ class Simulation:
             node.heartbeat()
         with suppress(StoreUnavailableError):
             self.dispatcher.tick()
+        with suppress(StoreUnavailableError):
+            self.collector.tick()
         for identity, call in list(self.waiting.items()):
             if call.request.expires_at < self.now:
                 del self.waiting[identity]
@@ -342,7 +361,7 @@ class Simulation:
         """Have something happen: a recorded event, or a call that somebody waits for."""
         self.submitted += 1
         function = self.chance.choice(self.functions)
-        event = Event(
+        event = Trigger(
             function=function,
             user_id="u",
             cause=Cause("http", str(self.submitted)),
@@ -405,12 +424,17 @@ class Simulation:
                     node.clean_up_one(self.chance)
             self.deliver_all()
             self.pass_second()
-            if not self.waiting and all(each.status.final for each in self.records()):
+            if self._at_rest():
                 break
         for _ in range(20):
             self.deliver_all()
             self.pass_second()
         self.deliver_all()
+
+    def _at_rest(self) -> bool:
+        """Say whether nothing is left to be done, nor to be told of again."""
+        ended = all(each.status.final and not each.following for each in self.records())
+        return ended and not self.waiting and not any(each.spool for each in self.nodes.values())
 
     def records(self) -> list[Request]:
         """Return all that is recorded."""
@@ -429,8 +453,8 @@ class Simulation:
         """Check that what has ended stays as it ended."""
         for record in self.records():
             if record.status.final:
-                former = self.finals.setdefault(record.request_id, record)
-                assert record == former
+                ended = replace(record, following=False)
+                assert ended == self.finals.setdefault(record.request_id, ended)
 
     def _function(self, number: int, **values: Any) -> Function:
         made = Function(
@@ -459,3 +483,19 @@ class Simulation:
             )
         )
         return made
+
+    def _subscribe(
+        self, function_id: str, kind: Literal["message", "response"], topic: str, **values: Any
+    ) -> None:
+        self.store.create_subscription(
+            Subscription(
+                subscription_id=f"{function_id} to {topic}",
+                function_id=function_id,
+                project_id="p",
+                user_id="u",
+                kind=kind,
+                event_id=topic,
+                created_at=1,
+                **values,
+            )
+        )

@@ -1,4 +1,4 @@
-"""Tokens, ids, packages, clocks, timers, logs as they are shown."""
+"""Tokens, ids, packages, clocks, logs as they are shown."""
 
 from pathlib import Path
 from typing import Any
@@ -6,12 +6,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from pratai_agent.sources.timer import Timer
 from pratai_api.logs import LogText
 from pratai_common import package
 from pratai_common.clock import iso
 from pratai_common.errors import PackageError
-from pratai_common.records import LogChunk, Subscription
+from pratai_common.records import LogChunk
 from pratai_common.submit import Cause, request_id
 from pratai_common.tokens import create_key, load_key
 from tests.packages import zipped
@@ -93,37 +92,6 @@ def test_times_are_utc_with_milliseconds() -> None:
     assert iso(0) == "1970-01-01T00:00:00.000Z"
     assert iso(1_769_860_800_007) == "2026-01-31T12:00:00.007Z"
     assert iso(None) is None
-
-
-SUBSCRIPTION = Subscription(
-    subscription_id="s",
-    function_id="f",
-    project_id="p",
-    user_id="u",
-    kind="timer",
-    frequency_ms=1000,
-    created_at=500,
-)
-
-
-def test_each_tick_is_due_once() -> None:
-    timer = Timer()
-    fired = []
-    for now in range(0, 5000, 250):
-        for tick in timer.due([SUBSCRIPTION], now):
-            fired.append((now, tick.number))
-            timer.fired(tick)
-    assert fired == [(1500, 1), (2500, 2), (3500, 3), (4500, 4)]
-
-
-def test_a_tick_that_was_not_recorded_stays_due() -> None:
-    timer = Timer()
-    assert [tick.number for tick in timer.due([SUBSCRIPTION], 1500)] == [1]
-    assert [tick.number for tick in timer.due([SUBSCRIPTION], 1600)] == [1]
-
-
-def test_after_a_pause_the_latest_tick_is_due() -> None:
-    assert [tick.number for tick in Timer().due([SUBSCRIPTION], 9_700)] == [9]
 
 
 def chunk(seq: int, content: str, attempt: int = 1) -> LogChunk:

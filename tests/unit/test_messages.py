@@ -35,7 +35,7 @@ from pratai_common.messages import (
     Submitted,
     encode,
 )
-from pratai_common.records import Body, Request
+from pratai_common.records import Body, Request, ResponseHead
 
 CLAIM = {
     "request_id": "r",
@@ -71,15 +71,21 @@ REQUEST = Request(
     function_id="f",
     project_id="p",
     user_id="u",
-    source="http",
+    source="response",
+    parent_id="q",
+    root_id="o",
+    depth=2,
+    chain_budget=3,
+    following=True,
     created_at=1,
     expires_at=2,
     next_run_at=1,
 )
+HEAD = ResponseHead(status=201, headers={"X": "x"}, encoding="text")
 ONE_OF_EACH: list[Message] = [
     Submitted(request=REQUEST, input=Body(sha256="s", size=2, content=b"{}")),
     Cancel(request_id="r", epoch=2),
-    Answer(request_id="r", reason="exception", message="m"),
+    Answer(request_id="r", reason="exception", message="m", response=HEAD),
     FunctionChanged(function_id="f"),
     Hello(state=NodeState(**STATE)),  # type: ignore[arg-type]
     Heartbeat(state=NodeState(**STATE)),  # type: ignore[arg-type]
@@ -103,7 +109,7 @@ ONE_OF_EACH: list[Message] = [
     ),
     Build(**CLAIM, instance="i", package=PACKAGE),  # type: ignore[arg-type]
     Drain(epoch=1),
-    Result(**CLAIM, started_at=1, finished_at=2),  # type: ignore[arg-type]
+    Result(**CLAIM, response=HEAD, started_at=1, finished_at=2),  # type: ignore[arg-type]
     LogPiece(**CLAIM, seq=0, content=b"x"),  # type: ignore[arg-type]
     Stored(request_id="r", attempt=1),
 ]
@@ -142,7 +148,7 @@ def test_an_inlet_takes_only_its_own(inlet: object, foreign: Message) -> None:
 def test_another_version_is_refused() -> None:
     decoder: MessageDecoder[Message] = MessageDecoder(SchedulerMessage)
     frame = encode(Bye(node="n", instance="i"))
-    with pytest.raises(DecodeError, match="protocol version 01, not 03"):
+    with pytest.raises(DecodeError, match="protocol version 01, not 04"):
         decoder.decode([b"\x01" + frame[1:]])
 
 

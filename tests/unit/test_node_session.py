@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pratai_common import limits
+from pratai_common.records import ResponseHead
 from pratai_drivers.engines.base import Container, Exit
 from pratai_drivers.interruption import Interruption
 from pratai_drivers.link import Link
@@ -111,3 +112,24 @@ def test_a_pipe_that_all_writers_have_left_is_not_ready_for_ever(tmp_path: Path)
         assert select.select([link.output], [], [], 0)[0] == []
     finally:
         link.close()
+
+
+def test_a_head_goes_with_the_answer(run: Run) -> None:
+    run.runner.sendall(NEXT)
+    run.runner.recv(4096)
+    head = b'{"op": "response", "head": {"status": 201, "encoding": "text"}, "size": 3}\n"a"'
+    run.runner.sendall(head)
+    ending = run.ending()
+    assert (ending.reason, ending.output) == (None, b'"a"')
+    assert ending.response == ResponseHead(status=201, encoding="text")
+
+
+def test_a_head_that_is_none_ends_the_run_badly(run: Run) -> None:
+    run.runner.sendall(NEXT)
+    run.runner.recv(4096)
+    run.runner.sendall(b'{"op": "response", "head": {"status": 101}, "size": 1}\n7')
+    ending = run.ending()
+    assert (ending.reason, ending.output, ending.response) == ("bad_result", None, None)
+    assert ending.message == (
+        "the Response cannot be answered: Expected `int` >= 200 - at `$.status`"
+    )

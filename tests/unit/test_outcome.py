@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from pratai_common import limits
 from pratai_common.messages import Result
 from pratai_common.outcome import settle
-from pratai_common.records import Attempt, Request, Status
+from pratai_common.records import Attempt, Request, ResponseHead, Status
 
 REQUEST = Request(
     request_id="r",
@@ -109,8 +109,8 @@ def test_the_same_failure_again_changes_nothing() -> None:
     """Not even when it is tried again: a node repeats itself until it is acknowledged."""
     once = settle(replace(running(1), retries=3), result(1, "exception"), 2000)
     assert once is not None
-    assert (once.status, once.next_run_at) == (Status.SCHEDULED, 3000)
-    assert settle(once, result(1, "exception"), 2900) is None
+    assert once.status is Status.SCHEDULED
+    assert settle(once, result(1, "exception"), 2100) is None
 
 
 @pytest.mark.parametrize(
@@ -161,18 +161,91 @@ def test_messages_are_cut() -> None:
     assert after.message == after.attempts[0].message == "é" * 4096
 
 
-def test_pauses_double_and_end() -> None:
-    request, pauses = replace(REQUEST, retries=9), []
+LONGEST_PAUSES = [1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000, 60000]
+
+
+def failing(request_id: str, number: int) -> Request:
+    """Return a request in a late attempt, all of which before have failed."""
+    attempts = [
+        Attempt(number=n, node="n", epoch=1, started_at=1, finished_at=2, reason="exception")
+        for n in range(1, number)
+    ]
+    current = Attempt(number=number, node="n", epoch=1, started_at=3)
+    return replace(
+        REQUEST,
+        request_id=request_id,
+        status=Status.RUNNING,
+        retries=9,
+        attempts=(*attempts, current),
+    )
+
+
+def pauses(request_id: str) -> list[int]:
+    found = []
     for number in range(1, 10):
-        attempt = Attempt(number=number, node="n", epoch=1, started_at=1)
-        request = replace(request, status=Status.RUNNING, attempts=(*request.attempts, attempt))
-        after = settle(request, result(number, "exception"), 5000)
+        after = settle(failing(request_id, number), result(number, "exception"), 5000)
         assert after is not None
-        pauses.append(after.next_run_at - 5000)
-        request = after
-    assert pauses == [1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000, 60000]
-    last = Attempt(number=10, node="n", epoch=1, started_at=1)
-    request = replace(request, status=Status.RUNNING, attempts=(*request.attempts, last))
-    after = settle(request, result(10, "exception"), 5000)
+        assert after.status is Status.SCHEDULED
+        found.append(after.next_run_at - 5000)
+    return found
+
+
+def test_pauses_double_and_end() -> None:
+    for number in range(100):
+        found = pauses(str(number))
+        assert all(
+            longest / 2 <= pause <= longest
+            for pause, longest in zip(found, LONGEST_PAUSES, strict=True)
+        )
+    after = settle(failing("r", 10), result(10, "exception"), 5000)
     assert after is not None
-    assert (after.status, after.dead) == (Status.ERROR, True)
+    assert (after.status, after.reason, after.dead) == (Status.ERROR, "exception", True)
+
+
+def test_what_failed_together_is_not_repeated_together() -> None:
+    """But a request has the same pauses whoever settles it, and however often."""
+    assert pauses("one") == pauses("one")
+    for found in zip(*(pauses(str(number)) for number in range(100)), strict=True):
+        assert len(set(found)) > 50
+        assert max(found) - min(found) > 0.4 * max(found)
+    first, second = pauses("one")[-2:]
+    assert first != second
+
+
+@pytest.mark.parametrize(("reason", "retries"), [("exception", 9), ("node_lost", 0)])
+def test_nothing_is_repeated_when_it_would_have_expired(reason: str, retries: int) -> None:
+    """Its own failure is what it ends with, and not that it expired."""
+    request = replace(running(1), retries=retries)
+    once = settle(request, result(1, reason), 5000)
+    assert once is not None
+    assert not once.status.final
+    again = settle(replace(request, expires_at=once.next_run_at + 1), result(1, reason), 5000)
+    assert again is not None
+    assert again.next_run_at == once.next_run_at
+    late = settle(replace(request, expires_at=once.next_run_at), result(1, reason), 5000)
+    assert late is not None
+    assert (late.status, late.reason, late.dead) == (Status.ERROR, reason, True)
+
+
+def test_how_a_success_is_to_be_answered_is_kept() -> None:
+    head = ResponseHead(status=201, headers={"X-Own": "1"}, encoding="text")
+    after = settle(running(1), result(1, response=head), 2000)
+    assert after is not None
+    assert after.response == head
+    failed = settle(running(1), result(1, "exception", response=head), 2000)
+    assert failed is not None
+    assert failed.response is None
+
+
+def test_no_node_makes_a_record_large_by_headers() -> None:
+    most = limits.MAX_RESPONSE_HEADERS_BYTES
+
+    def kept(size: int) -> ResponseHead | None:
+        head = ResponseHead(headers={"X": "x" * (size - 1)})
+        after = settle(running(1), result(1, response=head), 2000)
+        assert after is not None
+        assert after.status is Status.SUCCESS
+        return after.response
+
+    assert kept(most) is not None
+    assert kept(most + 1) is None

@@ -31,9 +31,10 @@ def test_each_rule_is_documented_with_the_routes_that_it_guards() -> None:
             used.setdefault(route.rule, []).append(operation)
     said = documented()
     lists = {name for name, operations in said.items() if operations[0].endswith(ALL)}
-    assert lists == {"function:list_all_projects", "request:list_all_projects"}
+    assert lists == {f"{noun}:list_all_projects" for noun in ("event", "function", "request")}
     for name in lists:
         assert said.pop(name) == [f"{used[name.removesuffix('_all_projects')][0]}{ALL}"]
+    assert said.pop("event:all_projects") == ["POST /v1/events", "PATCH /v1/events/{event_id}"]
     assert said == used
 
 
@@ -50,6 +51,7 @@ def test_these_routes_alone_need_no_token() -> None:
         "GET /v1/status",
         "GET /v1/hooks/<token>",
         "POST /v1/hooks/<token>",
+        "OPTIONS /v1/hooks/<token>",
     }
     assert all(each.split(" ")[1].startswith("/v1/node/") for each in open_to[NoToken.SIGNED])
     assert [each.rule for each in ROUTES if each.public] == ["function:call"]
@@ -84,14 +86,28 @@ READS = {
     "version:list",
     "build_log:get",
     "subscription:list",
+    "event:list",
+    "event:get",
     "request:list",
     "request:get",
     "request:logs",
     "runtime:list",
     "runtime:get",
 }
-OF_ADMINISTRATORS = {"cluster:get", "function:list_all_projects", "request:list_all_projects"}
-AT_THE_PROJECTS_EXPENSE = {"function:create", "function:call", "request:replay"}
+OF_ADMINISTRATORS = {
+    "cluster:get",
+    "event:all_projects",
+    "event:list_all_projects",
+    "function:list_all_projects",
+    "request:list_all_projects",
+}
+AT_THE_PROJECTS_EXPENSE = {
+    "event:create",
+    "event:publish",
+    "function:create",
+    "function:call",
+    "request:replay",
+}
 
 
 def test_defaults(enforcer: policy.Enforcer) -> None:

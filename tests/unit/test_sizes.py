@@ -18,7 +18,7 @@ from pratai_common.messages import (
     encode,
 )
 from pratai_common.records import Body, Function, Version
-from pratai_common.submit import Cause, Event, Submitter
+from pratai_common.submit import Cause, Submitter, Trigger
 from pratai_common.tokens import TokenKey
 from pratai_scheduler.assignments import Assignments
 from pratai_scheduler.nodes import MOST_SPOOLED, Node, Nodes
@@ -55,7 +55,7 @@ def largest_call(folder: Path, payload: bytes) -> Submitted:
         _no_store(), in_folder(folder), lambda message: sent.append(message) or True, int
     )
     submitter.call(
-        Event(
+        Trigger(
             function=largest_function(),
             user_id=LONG_NAME,
             cause=Cause("webhook", LONG_NAME),

@@ -2,192 +2,310 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
-from pratai_agent.agent import Agent
-from pratai_agent.sources.timer import Timer
+from pratai_agent.sources import timer as pure
+from pratai_agent.timers import MARK
+from pratai_agent.timetable import Timetable
+from pratai_common import limits
 from pratai_common.errors import StoreUnavailableError
 from pratai_common.records import Subscription
 from pratai_common.store.base import Page, RequestFilter
-from pratai_common.store.sqlite import SQLiteStore
-from pratai_common.submit import Submitter
-from tests.archives import in_folder
-from tests.records import function
+from tests.unit.timer_world import HOUR_MS, TimerWorld, timer
 
-SUBSCRIPTION = Subscription(
-    subscription_id="s",
-    function_id="f1",
-    project_id="p",
-    user_id="u",
-    kind="timer",
-    frequency_ms=1000,
-    since=10_000,
-    created_at=10_000,
-)
-
-
-def fire(timer: Timer, now: int, *subscriptions: Subscription) -> list[int]:
-    """Fire what is due; returns when it was due."""
-    due = timer.due(subscriptions or [SUBSCRIPTION], now)
-    for tick in due:
-        timer.fired(tick)
-    return [tick.due_at for tick in due]
-
-
-@pytest.mark.parametrize("now", [10_000, 9_999, 9_000, 5_500, 0])
-def test_nothing_is_due_before_the_first_interval_is_over(now: int) -> None:
-    """The agent's clock may be behind that of the API, which set the start."""
-    assert fire(Timer(), now) == []
-    assert fire(Timer(), 10_999) == []
-    assert fire(Timer(), 11_000) == [11_000]
-
-
-def test_a_clock_that_was_set_back_stops_no_timer() -> None:
-    timer = Timer()
-    assert fire(timer, 3_600_000) == [3_600_000]
-    assert fire(timer, 20_100) == [20_000]
-    assert fire(timer, 20_900) == []
-    assert fire(timer, 21_000) == [21_000]
-
-
-def test_what_came_while_it_was_switched_off_is_not_fired() -> None:
-    timer = Timer()
-    other = replace(SUBSCRIPTION, subscription_id="other", frequency_ms=10**9)
-    assert fire(timer, 11_000, SUBSCRIPTION, other) == [11_000]
-    for now in (11_500, 14_500):
-        assert fire(timer, now, other) == []
-    assert fire(timer, 14_900, SUBSCRIPTION, other) == []
-    assert fire(timer, 15_000, SUBSCRIPTION, other) == [15_000]
-
-
-def test_a_tick_right_after_it_was_switched_on_is_fired() -> None:
-    timer = Timer()
-    assert fire(timer, 11_000) == [11_000]
-    assert timer.due([], 14_900) == []
-    assert fire(timer, 15_100) == [15_000]
-
-
-def test_a_new_one_is_fired_though_the_agent_was_stopped_meanwhile() -> None:
-    timer = Timer()
-    assert timer.due([], 9_000) == []
-    assert fire(timer, 14_500) == [14_000]
-
-
-def test_a_changed_interval_counts_from_its_change() -> None:
-    timer = Timer()
-    assert fire(timer, 12_100) == [12_000]
-    changed = replace(SUBSCRIPTION, frequency_ms=700, since=12_300)
-    assert fire(timer, 12_900, changed) == []
-    assert fire(timer, 13_000, changed) == [13_000]
-    assert fire(timer, 13_700, changed) == [13_700]
-
-
-DAY_MS = 24 * 60 * 60 * 1000
-
-
-def test_at_a_start_nothing_is_fired_that_is_a_day_old() -> None:
-    """It may have been fired so long ago that its record is deleted."""
-    monthly = replace(SUBSCRIPTION, frequency_ms=30 * DAY_MS)
-    due_at = 10_000 + 30 * DAY_MS
-    assert fire(Timer(), due_at + DAY_MS - 1, monthly) == [due_at]
-    late = Timer()
-    for after in (DAY_MS, DAY_MS + 1000, 8 * DAY_MS):
-        assert fire(late, due_at + after, monthly) == []
-    assert fire(late, due_at + 30 * DAY_MS, monthly) == [due_at + 30 * DAY_MS]
-
-
-def test_no_interval_is_never_due() -> None:
-    for frequency in (None, 0):
-        odd = replace(SUBSCRIPTION, frequency_ms=frequency)
-        assert fire(Timer(), 99_000, odd) == []
-
-
-class Platform:
-    """A store, and agents with clocks of their own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.store = SQLiteStore(folder / "store.sqlite")
-        self.store.create_schema()
-        self.store.create_function(function())
-        self.store.create_subscription(SUBSCRIPTION)
-        self.archives = in_folder(folder / "archives")
-        self.now = 10_000
-        self.sent: list[object] = []
-
-    def agent(self, ahead: int = 0) -> Agent:
-        def clock() -> int:
-            return self.now + ahead
-
-        submitter = Submitter(self.store, self.archives, self.sent.append, clock)
-        return Agent(self.store, submitter, clock)
-
-    def due(self) -> list[int]:
-        """Return the ticks that became requests, in order."""
-        found = self.store.list_requests("p", RequestFilter(source="timer"), Page(1000))
-        payloads = [self.store.get_input(each.request_id) for each in found]
-        assert all(payload is not None for payload in payloads)
-        events: list[Any] = [each.event for each in found]
-        return sorted(int(each["id"].split("/")[1]) for each in events)
+DAY_MS = 24 * HOUR_MS
+LATE = limits.ON_TIME_MS
 
 
 @pytest.fixture
-def platform(tmp_path: Path) -> Iterator[Platform]:
-    made = Platform(tmp_path)
+def world(tmp_path: Path) -> Iterator[TimerWorld]:
+    made = TimerWorld(tmp_path)
+    made.store.create_subscription(timer())
     yield made
     made.store.close()
 
 
-def test_two_agents_fire_each_tick_once(platform: Platform) -> None:
+# Which ticks there are
+
+
+@pytest.mark.parametrize("now", [10_000, 9_999, 5_500, 0])
+def test_nothing_is_due_before_the_first_interval_is_over(now: int) -> None:
+    """The agent's clock may be behind that of the API, which set the start."""
+    assert pure.next_due(timer(), now) == 11_000
+    assert pure.due(timer(), now, 10_999) == []
+    assert pure.due(timer(), now, 11_000) == [11_000]
+
+
+def test_ticks_are_numbered_from_their_start() -> None:
+    old = replace(timer(), since=None)
+    assert [pure.number(old, each) for each in pure.due(old, 0, 13_500)] == [1, 2, 3]
+    assert pure.number(timer(frequency_ms=None, cron="* * * * *"), 60_000) is None
+
+
+def test_no_interval_is_never_due() -> None:
+    for frequency in (None, 0):
+        odd = timer(frequency_ms=frequency)
+        assert pure.next_due(odd, 0) is None
+        assert pure.due(odd, 0, 99_000) == []
+
+
+@pytest.mark.parametrize("kind", ["interval", "cron"])
+def test_what_nobody_fired_in_time_is_as_the_timer_says(kind: str) -> None:
+    minutes = (
+        {"frequency_ms": 60_000, "since": 0}
+        if kind == "interval"
+        else {"frequency_ms": None, "cron": "* * * * *", "since": 0}
+    )
+    after, now = 60_000, 300 * 60_000 + LATE
+    on_time = [300 * 60_000]
+    missed = [each * 60_000 for each in range(2, 300)]
+    assert pure.due(timer(misfire="skip", **minutes), after, now) == on_time
+    assert pure.due(timer(misfire="once", **minutes), after, now) == missed[-1:] + on_time
+    assert pure.due(timer(misfire="all", **minutes), after, now) == missed[-100:] + on_time
+    few = pure.due(timer(misfire="all", **minutes), now - 5 * 60_000, now)
+    assert few == missed[-4:] + on_time
+
+
+def test_a_tick_that_is_ten_seconds_late_is_on_time_and_no_later_one() -> None:
+    skipping = timer(frequency_ms=DAY_MS, since=0, misfire="skip")
+    assert pure.due(skipping, 0, DAY_MS + LATE) == [DAY_MS]
+    assert pure.due(skipping, 0, DAY_MS + LATE + 1) == []
+
+
+def test_a_table_gives_what_is_due_and_forgets_what_was_changed() -> None:
+    table = Timetable()
+    table.put(timer("b", frequency_ms=2000), 0)
+    table.put(timer("a"), 0)
+    table.put(timer("never", frequency_ms=None), 0)
+    assert table.next_due() == 11_000
+    assert table.has(timer("a"))
+    assert not table.has(timer("a", updated_at=5))
+    assert not table.has(timer("never", frequency_ms=None))
+    table.put(timer("a", frequency_ms=5000), 0)
+    assert table.take(11_999, 10) == []
+    taken = table.take(15_000, 1)
+    assert [(each.subscription_id, each.due_at) for each in taken] == [("b", 12_000)]
+    table.give_back(taken)
+    assert [each.subscription_id for each in table.take(15_000, 10)] == ["b", "a"]
+    assert table.next_due() is None
+
+
+def test_a_table_does_not_grow_with_changes() -> None:
+    table = Timetable()
+    for change in range(10_000):
+        table.put(timer(updated_at=change), change)
+        table.next_due()
+    assert len(table) == 1
+    assert len(table._heap) < 1100
+
+
+# An agent
+
+
+def test_a_tick_tells_its_function_which_it_is(world: TimerWorld) -> None:
+    world.store.create_subscription(timer("c", frequency_ms=None, cron="* * * * *"))
+    world.at(60_000, world.agent())
+    found = world.store.list_requests("p", RequestFilter(source="timer"), Page(100))
+    by_id = {each.event["id"]: each for each in found if each.event is not None}
+    assert by_id["s/60000"].event == {
+        "specversion": "1.0",
+        "id": "s/60000",
+        "source": "/v1/functions/f1/subscriptions",
+        "type": "pratai.timer",
+        "time": "1970-01-01T00:01:00.000Z",
+        "datacontenttype": "application/json",
+    }
+    bodies = [world.store.get_input(by_id[name].request_id) for name in ("s/60000", "c/60000")]
+    assert [msgspec.json.decode((body and body.content) or b"") for body in bodies] == [
+        {"subscription_id": "s", "tick": 50, "due_at": "1970-01-01T00:01:00.000Z"},
+        {"subscription_id": "c", "due_at": "1970-01-01T00:01:00.000Z"},
+    ]
+
+
+def test_two_agents_fire_each_tick_once(world: TimerWorld) -> None:
     """Their clocks differ, and one of them is started anew in between."""
-    agents = [platform.agent(), platform.agent(ahead=300)]
-    while platform.now < 15_000:
-        platform.now += 250
-        if platform.now == 12_500:
-            agents[0] = platform.agent()
-        for agent in agents:
-            agent.tick()
-    assert platform.due() == [11_000, 12_000, 13_000, 14_000, 15_000]
-    assert len(platform.sent) == 5
+    agents = [world.agent(), world.agent(ahead=300)]
+    for now in range(10_250, 15_001, 250):
+        if now == 12_500:
+            agents[0] = world.agent()
+        world.at(now, *agents)
+    assert world.recorded() == [11_000, 12_000, 13_000, 14_000, 15_000]
+    assert len(world.sent) == 5
 
 
-def test_a_tick_is_fired_once_though_the_clock_is_set_back(platform: Platform) -> None:
-    agent = platform.agent()
+def test_it_waits_for_the_next_tick_and_looks_each_second_for_changes(world: TimerWorld) -> None:
+    agent = world.agent()
+    assert agent.pause() == 0.0
+    world.at(10_300, agent)
+    assert agent.pause() == 0.7
+    world.at(11_000, agent)
+    world.store.create_subscription(timer("t", frequency_ms=100, since=11_000, created_at=11_000))
+    world.at(11_250, agent)
+    assert world.recorded("t") == []
+    assert agent.pause() == 0.05
+    world.at(11_300, agent)
+    assert world.recorded("t") == [11_100, 11_200, 11_300]
+    assert agent.pause() == 0.1
+
+
+def test_a_tick_is_fired_once_though_the_clock_is_set_back(world: TimerWorld) -> None:
+    agent = world.agent()
     for now in (11_000, 12_000, 13_000, 11_500, 12_500, 13_500, 14_000):
-        platform.now = now
-        agent.tick()
-    assert platform.due() == [11_000, 12_000, 13_000, 14_000]
-    assert len(platform.sent) == 4
+        world.at(now, agent)
+    assert world.recorded() == [11_000, 12_000, 13_000, 14_000]
+    assert len(world.sent) == 4
 
 
-def test_a_disabled_function_has_no_ticks(platform: Platform) -> None:
-    agent = platform.agent()
+def test_a_clock_that_was_hours_ahead_loses_no_tick(world: TimerWorld) -> None:
+    agent = world.agent()
+    world.at(11_000, agent)
+    world.at(11_000 + 3 * HOUR_MS, agent)
+    world.at(13_500, agent)
+    assert world.recorded()[:3] == [11_000, 12_000, 13_000]
+    started_anew = world.agent()
+    world.at(15_000, started_anew)
+    assert world.recorded()[:5] == [11_000, 12_000, 13_000, 14_000, 15_000]
+
+
+def test_a_disabled_function_has_no_ticks(world: TimerWorld) -> None:
+    agent = world.agent()
     for now, enabled in ((11_000, True), (12_000, False), (13_400, False), (13_600, True)):
-        platform.store.change_function("f1", lambda old, on=enabled: replace(old, enabled=on))  # type: ignore[misc]
-        platform.now = now
-        agent.tick()
-    assert platform.due() == [11_000]
-    platform.now = 14_000
-    agent.tick()
-    assert platform.due() == [11_000, 14_000]
+        world.store.change_function("f1", lambda old, on=enabled: replace(old, enabled=on))  # type: ignore[misc]
+        world.at(now, agent)
+    assert world.recorded() == [11_000]
+    world.at(14_000, agent)
+    assert world.recorded() == [11_000, 14_000]
 
 
-def test_an_agent_catches_up_when_the_store_is_back(platform: Platform) -> None:
-    agent = platform.agent()
-    create = platform.store.create_requests
-    platform.store.create_requests = _away  # type: ignore[method-assign,assignment]
-    platform.now = 11_000
+def test_a_deleted_function_has_no_ticks(world: TimerWorld) -> None:
+    agent = world.agent()
+    world.at(11_000, agent)
+    world.store.change_function("f1", lambda old: replace(old, deleted_at=11_500))
+    world.at(12_000, agent)
+    assert world.recorded() == [11_000]
+
+
+def test_a_timer_is_fired_as_it_is_when_it_is_due(world: TimerWorld) -> None:
+    """The agent does not look for changes between these."""
+    agent = world.agent()
+    world.at(11_000, agent)
+    change(world, frequency_ms=300, since=11_200, updated_at=11_200)
+    world.at(11_990, agent)
+    assert world.recorded() == [11_000]
+    world.at(12_000, agent)
+    assert world.recorded() == [11_000, 11_500, 11_800]
+    change(world, enabled=False, updated_at=12_050)
+    world.at(12_100, agent)
+    change(world, enabled=True, since=13_000, updated_at=13_000)
+    world.at(13_300, agent)
+    world.store.delete_subscription("s")
+    world.at(13_600, agent)
+    assert world.recorded() == [11_000, 11_500, 11_800, 13_300]
+
+
+def change(world: TimerWorld, **values: object) -> None:
+    def apply(old: Subscription) -> Subscription:
+        return replace(old, **values)
+
+    world.store.change_subscription("s", apply)
+
+
+def test_what_is_gone_from_the_lists_is_forgotten(world: TimerWorld) -> None:
+    world.store.create_subscription(timer("yearly", frequency_ms=365 * DAY_MS))
+    agent = world.agent()
+    world.at(11_000, agent)
+    assert len(agent._timetable) == 2
+    world.store.delete_subscription("yearly")
+    world.at(11_000 + HOUR_MS, agent)
+    assert len(agent._timetable) == 1
+
+
+def test_what_cannot_be_read_holds_nothing_up(
+    world: TimerWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.store.create_subscription(timer("odd", frequency_ms=None, cron="x", timezone="y"))
+    world.at(11_000, world.agent())
+    assert world.recorded() == [11_000]
+    assert "subscription odd has no ticks: " in caplog.text
+
+
+def test_at_a_start_nothing_is_fired_that_is_a_day_old(world: TimerWorld) -> None:
+    """Without a mark it may have been fired so long ago that its record is deleted."""
+    change(world, frequency_ms=30 * DAY_MS)
+    due_at = 10_000 + 30 * DAY_MS
+    world.at(due_at + DAY_MS, world.agent())
+    assert world.recorded() == []
+
+
+def test_at_a_start_what_is_missed_is_fired_however_old_it_is(world: TimerWorld) -> None:
+    change(world, frequency_ms=30 * DAY_MS)
+    due_at = 10_000 + 30 * DAY_MS
+    world.store.put_mark(MARK, due_at - 1)
+    world.at(due_at + 8 * DAY_MS, world.agent())
+    assert world.recorded() == [due_at]
+
+
+def test_what_was_fired_long_ago_is_not_fired_again_at_a_start(world: TimerWorld) -> None:
+    """Its request may have been deleted meanwhile."""
+    change(world, frequency_ms=30 * DAY_MS)
+    due_at = 10_000 + 30 * DAY_MS
+    world.store.put_mark(MARK, due_at + 1000)
+    world.at(due_at + 8 * DAY_MS, world.agent())
+    assert world.recorded() == []
+
+
+def test_a_start_goes_on_where_the_mark_is(world: TimerWorld) -> None:
+    change(world, misfire="all")
+    world.at(12_000, world.agent())
+    assert world.store.get_mark(MARK) == 12_000
+    world.at(52_000, world.agent())
+    assert world.recorded() == list(range(11_000, 52_001, 1000))
+    assert world.store.get_mark(MARK) == 52_000
+
+
+def test_a_timer_made_just_before_the_agent_died_loses_no_tick(world: TimerWorld) -> None:
+    agent = world.agent()
+    world.at(11_000, agent)
+    soon = timer("soon", frequency_ms=100, since=11_050, created_at=11_050)
+    world.store.create_subscription(soon)
+    world.at(11_200, agent)  # it does not look for changes yet
+    world.store.put_mark(MARK, 11_200)
+    world.at(12_000, world.agent())
+    assert world.recorded("soon")[:2] == [11_150, 11_250]
+
+
+def test_the_mark_is_written_once_a_minute_where_nothing_happens(world: TimerWorld) -> None:
+    world.store.delete_subscription("s")
+    agent = world.agent()
+    marks = []
+    for now in range(100_000, 300_000, 500):
+        world.at(now, agent)
+        marks.append(world.store.get_mark(MARK))
+    assert sorted(set(marks)) == [100_000, 160_000, 220_000, 280_000]
+
+
+def test_an_agent_catches_up_when_the_store_is_back(world: TimerWorld) -> None:
+    agent = world.agent()
+    create = world.store.create_requests
+    world.store.create_requests = _away  # type: ignore[method-assign,assignment]
     with pytest.raises(StoreUnavailableError):
-        agent.tick()
-    platform.store.create_requests = create  # type: ignore[method-assign]
-    platform.now = 11_500
-    agent.tick()
-    agent.tick()
-    assert platform.due() == [11_000]
-    assert len(platform.sent) == 1
+        world.at(11_000, agent)
+    world.store.create_requests = create  # type: ignore[method-assign]
+    world.at(11_500, agent, agent)
+    assert world.recorded() == [11_000]
+    assert len(world.sent) == 1
 
 
 def _away(*_: object) -> None:
     raise StoreUnavailableError("away")
+
+
+def test_many_that_are_due_at_once_are_all_fired(world: TimerWorld) -> None:
+    for number in range(510):
+        world.store.create_subscription(timer(f"t{number}", frequency_ms=50_000))
+    world.at(60_000, world.agent())
+    found = world.store.list_requests("p", RequestFilter(source="timer"), Page(10_000))
+    assert len(found) == 510 + len(world.recorded())

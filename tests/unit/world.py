@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from msgspec.structs import replace
 
@@ -20,9 +20,19 @@ from pratai_common.messages import (
     Result,
     Submitted,
 )
-from pratai_common.records import Body, Function, FunctionStatus, Request, Status, Version
-from pratai_common.store.base import Changed, NewRequest, RequestChange
+from pratai_common.records import (
+    Body,
+    Event,
+    Function,
+    FunctionStatus,
+    Request,
+    Status,
+    Subscription,
+    Version,
+)
+from pratai_common.store.base import Changed, NewRequest, Page, RequestChange, RequestFilter
 from pratai_common.store.sqlite import SQLiteStore
+from pratai_common.store.sqlite_access import Access
 from pratai_common.submit import Submitter
 from pratai_common.tokens import create_key, load_key
 from pratai_scheduler.assignments import Assignments
@@ -47,6 +57,10 @@ class Away(SQLiteStore):
     silent = False
     reads = 0
 
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._access.read = self._read  # type: ignore[method-assign]
+
     def change_requests(self, changes: Sequence[RequestChange]) -> list[Request | None]:
         self._require(not self.away)
         return super().change_requests(changes)
@@ -58,7 +72,7 @@ class Away(SQLiteStore):
     def _read(self, do: Any) -> Any:
         self._require(not self.silent)
         self.reads += 1
-        return super()._read(do)
+        return Access.read(self._access, do)
 
     def _rows(self, statement: str, values: dict[str, str]) -> list[Any]:
         self._require(not self.silent)
@@ -86,6 +100,7 @@ class World:
         self.to_collector: list[Any] = []
         self.acknowledged: list[Any] = []
         self.answers: list[Any] = []
+        self.hints: list[Any] = []
         self.apis = {"api"}
         self.collector = self.new_collector()
         self.restart()
@@ -98,7 +113,7 @@ class World:
             CollectorSends(
                 to_node=lambda _node, message: self.acknowledged.append(message),
                 to_api=lambda _name, message: self.answers.append(message),
-                to_scheduler=lambda _message: None,
+                to_scheduler=self.hints.append,
                 apis=lambda: frozenset(self.apis),
             ),
             lambda: self.now,
@@ -194,10 +209,31 @@ class World:
         )
         return function
 
-    def request(self, request_id: str = "r", **values: Any) -> Request:
+    def subscribe(
+        self,
+        function_id: str,
+        topic: str,
+        kind: Literal["message", "response"] = "response",
+        **values: Any,
+    ) -> None:
+        """Have a function follow another one, or what happens on an event."""
+        given = {"project_id": "p", "user_id": f"owner of {function_id}", "created_at": 1, **values}
+        name = f"{function_id} to {topic} {len(self.store.subscriptions_of(function_id))}"
+        self.store.create_subscription(
+            Subscription(
+                subscription_id=name, function_id=function_id, kind=kind, event_id=topic, **given
+            )
+        )
+
+    def event(self, event_id: str = "e", **values: Any) -> Event:
+        given = {"project_id": "p", "name": event_id, "created_at": 1, "updated_at": 1, **values}
+        event = Event(event_id=event_id, user_id="u", **given)
+        self.store.create_event(event)
+        return event
+
+    def request(self, request_id: str = "r", body: Body = BODY, **values: Any) -> Request:
         request = self._request(request_id, **values)
-        body = None if request.kind == "build" else BODY
-        self.store.create_requests([NewRequest(request, body)])
+        self.store.create_requests([NewRequest(request, None if request.kind == "build" else body)])
         return request
 
     def call(self, request_id: str = "c", wait_ms: int = 60_000, **values: Any) -> Submitted:
@@ -274,6 +310,10 @@ class World:
 
     def stored(self, request_id: str = "r") -> Request:
         return self.store.get_requests([request_id])[request_id]
+
+    def descend(self, parent_id: str = "r") -> list[Request]:
+        """Return what followed from the end of a request."""
+        return self.store.list_requests(None, RequestFilter(parent_id=parent_id), Page(1000))
 
     def status(self, request_id: str = "r") -> tuple[Status, str | None]:
         stored = self.stored(request_id)

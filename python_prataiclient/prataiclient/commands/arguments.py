@@ -2,96 +2,23 @@
 
 import json
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from prataiclient.errors import RefusedError
 
-_SETTINGS = (
-    "name", "description", "type", "event", "frequency", "runtime", "memory", "cpus", "timeout",
-    "network", "public", "limit", "environment", "retries", "enabled", "version",
-    "rotate_endpoint", "kind",
-)  # fmt: skip
 
-
-def add_settings(parser: ArgumentParser) -> None:
-    """Add the settings of a function that may be given at first and changed later."""
-    add = parser.add_argument
-    add("--description", default=SUPPRESS, help="for people")
-    add(
-        "--type",
-        choices=["async", "wait_for_response"],
-        default=SUPPRESS,
-        help="whether callers get an id, or wait for the result (async)",
-    )
-    add("--memory", type=int, metavar="MB", default=SUPPRESS, help="64 to 8192 (128)")
-    add("--cpus", type=float, metavar="NUMBER", default=SUPPRESS, help="processors (1)")
-    add(
-        "--timeout",
-        type=int,
-        metavar="SECONDS",
-        default=SUPPRESS,
-        help="of a run, at most 900 (60)",
-    )
-    add("--network", choices=["bridge", "none"], default=SUPPRESS, help="of its runs (bridge)")
-    add(
-        "--limit",
-        type=_number_or_none,
-        metavar="N|none",
-        default=SUPPRESS,
-        help="how many runs there are at a time (none)",
-    )
-    add(
-        "--public",
-        type=truth,
-        metavar="true|false",
-        default=SUPPRESS,
-        help="whether it has a public endpoint (false)",
-    )
-    add(
-        "--env",
-        type=_variable,
-        action="append",
-        dest="environment",
-        metavar="NAME=VALUE",
-        default=SUPPRESS,
-        help="environment variable; may be repeated, and replaces all of them",
-    )
-    add(
-        "--retries",
-        type=int,
-        metavar="N",
-        default=SUPPRESS,
-        help="how often a run that failed is repeated, at most 10 (0)",
-    )
-    add_enabled(parser)
-
-
-def add_enabled(parser: ArgumentParser) -> None:
-    """Add ``--enabled``."""
+def add_enabled(parser: ArgumentParser, what: str = "events run it") -> None:
+    """Add ``--enabled``, which says whether that is so."""
     parser.add_argument("--enabled", type=truth, metavar="true|false", default=SUPPRESS,
-                        help="whether events run it (true)")  # fmt: skip
+                        help=f"whether {what} (true)")  # fmt: skip
 
 
-def add_frequency(parser: ArgumentParser) -> None:
-    """Add ``--frequency``."""
-    parser.add_argument("--frequency", type=float, metavar="MINUTES", default=SUPPRESS,
-                        help="of a timer")  # fmt: skip
-
-
-def add_zip(parser: ArgumentParser, required: bool) -> None:
-    """Add ``--zip``, and ``--file`` as another name of it."""
-    parser.add_argument("--zip", "--file", dest="zip", type=Path, required=required,
-                        metavar="PATH",
-                        help="zip with new_module.py and requirements.txt")  # fmt: skip
-
-
-def given(parsed: Namespace) -> dict[str, Any]:
-    """Return the settings that the command line has, as the API takes them."""
-    settings = {name: getattr(parsed, name) for name in _SETTINGS if hasattr(parsed, name)}
-    if "environment" in settings:
-        settings["environment"] = dict(settings["environment"])
-    return settings
+def given(parsed: Namespace, names: Iterable[str]) -> dict[str, Any]:
+    """Return those of the settings that the command line has, by name."""
+    return {name: getattr(parsed, name) for name in names if hasattr(parsed, name)}
 
 
 def existing(path: Path) -> Path:
@@ -101,6 +28,23 @@ def existing(path: Path) -> Path:
     return path
 
 
+def text_of(path: Path) -> str:
+    """Return what a file says; raises RefusedError where that is no text in UTF-8."""
+    try:
+        return existing(path).read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise RefusedError(f"{path} is no text in UTF-8") from error
+
+
+def add_payload(parser: ArgumentParser, cloudevent: bool = False) -> None:
+    """Add ``--payload``, ``--file`` and maybe ``--cloudevent``, of which one may be given."""
+    add = parser.add_mutually_exclusive_group().add_argument
+    add("--payload", metavar="JSON", help="what the event brings (null)")
+    add("--file", type=Path, metavar="PATH", help="file with the payload")
+    if cloudevent:
+        add("--cloudevent", type=Path, metavar="PATH", help="file with a CloudEvent in JSON")
+
+
 def payload(parsed: Namespace) -> Any:
     """Return the payload that the command line gives; raises RefusedError if it is no JSON."""
     text = parsed.payload if parsed.file is None else existing(parsed.file).read_bytes()
@@ -108,6 +52,36 @@ def payload(parsed: Namespace) -> Any:
         return None if text is None else json.loads(text)
     except ValueError as error:
         raise RefusedError(f"the payload is no JSON: {error}") from error
+
+
+def add_cause(parser: ArgumentParser) -> None:
+    """Add what else is said of an event: its key, and when it is due."""
+    parser.add_argument("--key", "--idempotency-key", metavar="KEY",
+                        help="what is repeated with the same key runs once")  # fmt: skip
+    parser.add_argument("--not-before", type=moment, metavar="TIME",
+                        help="when it runs at the earliest: 2027-01-31T08:30:00Z")  # fmt: skip
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """Return the object that is written in JSON."""
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r} is no JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ArgumentTypeError(f"{text!r} is no JSON object")
+    return value
+
+
+def moment(text: str) -> str:
+    """Return a time that is given with its zone, in UTC."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r} is no time as 2027-01-31T08:30:00Z") from error
+    if at.tzinfo is None:
+        raise ArgumentTypeError(f"{text!r} has no zone: add Z, or +01:00")
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def truth(text: str) -> bool:
@@ -124,15 +98,9 @@ def count(text: str) -> int:
     return int(text)
 
 
-def _number_or_none(text: str) -> int | None:
+def count_or_none(text: str) -> int | None:
+    """Return a number of things, one at least, or nothing."""
     return None if text == "none" else count(text)
-
-
-def _variable(text: str) -> tuple[str, str]:
-    name, separator, value = text.partition("=")
-    if not separator:
-        raise ArgumentTypeError(f"{text!r} is not NAME=VALUE")
-    return name, value
 
 
 def add_all_projects(parser: ArgumentParser) -> None:

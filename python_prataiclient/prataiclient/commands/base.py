@@ -9,9 +9,10 @@ from cliff.command import Command
 from cliff.lister import Lister
 from cliff.show import ShowOne
 
-from prataiclient.client import Client, Json
+from prataiclient.client import Client
 from prataiclient.errors import RequestFailedError
 from prataiclient.progress import Progress
+from prataiclient.rest import Json
 from prataiclient.waiting import FINAL, wait
 
 
@@ -66,7 +67,7 @@ class ShowCommand(ClientCommand, ShowOne):
         return list(item), [_shown(value, parsed) for value in item.values()]
 
 
-class RunCommand(ShowCommand):
+class RunCommand(ClientCommand):
     """A command that makes a request, and may wait for its result."""
 
     def get_parser(self, prog_name: str) -> ArgumentParser:
@@ -75,14 +76,16 @@ class RunCommand(ShowCommand):
         parser.add_argument("--wait", action="store_true", help="until it ended; show the result")
         return parser
 
-    def made(self, request_id: str, parsed: Namespace) -> tuple[list[str], list[Any]]:
-        """Return the request's id, and if that is wanted its result, which is waited for."""
+    def result(self, request_id: str, parsed: Namespace) -> Json:
+        """Return the request's ``result`` if that is wanted, or else nothing; waits for it. Raises
+        RequestFailedError.
+        """
         if not parsed.wait:
-            return self.fields({"request_id": request_id}, parsed)
+            return {}
         request = self._ended(request_id)
         if request["status"] != "success":
             raise RequestFailedError(request_id, request["reason"], request["message"])
-        return self.fields({"request_id": request_id, "result": request["result"]}, parsed)
+        return {"result": request["result"]}
 
     def _ended(self, request_id: str) -> Json:
         try:

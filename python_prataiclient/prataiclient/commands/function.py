@@ -2,12 +2,10 @@
 
 import time
 from argparse import SUPPRESS, ArgumentParser, Namespace
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
-from prataiclient.client import Json
-from prataiclient.commands import arguments
+from prataiclient.commands import arguments, subscribing
 from prataiclient.commands.base import (
     ClientCommand,
     FunctionCommand,
@@ -15,77 +13,31 @@ from prataiclient.commands.base import (
     RunCommand,
     ShowCommand,
 )
-from prataiclient.errors import UnsuccessfulError
-from prataiclient.progress import Progress
+from prataiclient.commands.building import BuildCommand
+from prataiclient.commands.settings import add_settings, add_zip, settings
 from prataiclient.tail import Tail
-from prataiclient.waiting import wait
 
-_LOG_END_LINES = 20
 _LOOK_SECONDS = 0.5
 
 
-class _BuildCommand(ShowCommand):
-    """A command that uploads a zip, and may wait until it is built."""
-
-    def get_parser(self, prog_name: str) -> ArgumentParser:
-        """See cliff."""
-        parser: ArgumentParser = super().get_parser(prog_name)
-        parser.add_argument("--wait", action="store_true", help="until it is built")
-        parser.add_argument(
-            "--follow", action="store_true", help="show the log of the build while waiting for it"
-        )
-        return parser
-
-    def built(
-        self, parsed: Namespace, function_id: str, made: Json, read: Callable[[], Json]
-    ) -> Json:
-        """Return what was made, if that is wanted after its build, when ``read`` returns it;
-        raises UnsuccessfulError.
-        """
-        if not (parsed.wait or parsed.follow):
-            return made
-        if parsed.follow:
-            self.stream(self.client.follow_build_log(function_id), self.app.stderr)
-        made = self._ended(function_id, read)
-        if made["status"] == "error":
-            if not parsed.follow:
-                lines = self.client.build_log(function_id).splitlines(keepends=True)
-                self.stream(lines[-_LOG_END_LINES:], self.app.stderr)
-            raise UnsuccessfulError(f"the build failed: {made['build_error']}")
-        return made
-
-    def _ended(self, function_id: str, read: Callable[[], Json]) -> Json:
-        with Progress(self.app.stderr) as progress:
-
-            def look() -> Json:
-                if progress.shown:
-                    progress.text = _last_line(self.client.build_log(function_id))
-                return read()
-
-            return wait(look, lambda status: status != "building", progress)
-
-
-class FunctionCreate(_BuildCommand):
+class FunctionCreate(BuildCommand):
     """Upload a zip as a new function."""
 
     def get_parser(self, prog_name: str) -> ArgumentParser:
         """See cliff."""
         parser = super().get_parser(prog_name)
         parser.add_argument("name", metavar="NAME")
-        arguments.add_zip(parser, required=True)
-        arguments.add_settings(parser)
-        parser.add_argument("--event", choices=["webhook", "timer"], default=SUPPRESS,
-                            help="what runs it (webhook)")  # fmt: skip
-        arguments.add_frequency(parser)
+        add_zip(parser, required=True)
+        add_settings(parser)
+        subscribing.add_first(parser)
         parser.add_argument("--runtime", default=SUPPRESS, help="see runtime-list (python3)")
         return parser
 
     def take_action(self, parsed: Namespace) -> tuple[list[str], list[Any]]:
         """See cliff."""
-        settings = arguments.given(parsed)
-        if "frequency" in settings:
-            settings.setdefault("event", "timer")
-        made = self.client.create_function(arguments.existing(parsed.zip), settings)
+        archive = arguments.existing(parsed.zip)
+        wanted = settings(parsed, self.client) | subscribing.first(parsed, self.client)
+        made = self.client.create_function(archive, wanted)
         identity = made["function_id"]
         made = self.built(parsed, identity, made, lambda: self.client.function(identity))
         return self.fields(made, parsed)
@@ -117,17 +69,17 @@ class FunctionShow(FunctionCommand, ShowCommand):
         return self.fields(self.client.function(parsed.function), parsed)
 
 
-class FunctionUpdate(FunctionCommand, _BuildCommand):
+class FunctionUpdate(FunctionCommand, BuildCommand):
     """Change a function, or upload its next version with --zip, which is then shown."""
 
     def get_parser(self, prog_name: str) -> ArgumentParser:
         """See cliff."""
         parser = super().get_parser(prog_name)
-        arguments.add_zip(parser, required=False)
+        add_zip(parser, required=False)
         parser.add_argument("--version", type=int, metavar="N", default=SUPPRESS,
                             help="let this version serve, which was built before")  # fmt: skip
         parser.add_argument("--name", default=SUPPRESS)
-        arguments.add_settings(parser)
+        add_settings(parser)
         parser.add_argument("--no-env", action="store_const", const=[], dest="environment",
                             default=SUPPRESS, help="remove the environment variables")  # fmt: skip
         parser.add_argument("--rotate-endpoint", action="store_true", default=SUPPRESS,
@@ -136,10 +88,11 @@ class FunctionUpdate(FunctionCommand, _BuildCommand):
 
     def take_action(self, parsed: Namespace) -> tuple[list[str], list[Any]]:
         """See cliff."""
-        identity, settings = self.function_id(parsed), arguments.given(parsed)
-        if parsed.zip is None:
-            return self.fields(self.client.update_function(identity, settings), parsed)
-        made = self.client.upload_version(identity, arguments.existing(parsed.zip), settings)
+        archive = None if parsed.zip is None else arguments.existing(parsed.zip)
+        identity, wanted = self.function_id(parsed), settings(parsed, self.client)
+        if archive is None:
+            return self.fields(self.client.update_function(identity, wanted), parsed)
+        made = self.client.upload_version(identity, archive, wanted)
         number = made["version"]
         made = self.built(parsed, identity, made, lambda: self.client.version(identity, number))
         return self.fields(made, parsed)
@@ -169,25 +122,24 @@ class FunctionDelete(ClientCommand):
             self.client.delete_function(self.client.function(name)["function_id"])
 
 
-class FunctionExecute(FunctionCommand, RunCommand):
+class FunctionExecute(FunctionCommand, RunCommand, ShowCommand):
     """Send a function an event."""
 
     def get_parser(self, prog_name: str) -> ArgumentParser:
         """See cliff."""
         parser = super().get_parser(prog_name)
-        payload = parser.add_mutually_exclusive_group()
-        payload.add_argument("--payload", metavar="JSON")
-        payload.add_argument("--file", type=Path, metavar="PATH", help="file with the payload")
-        parser.add_argument("--idempotency-key", metavar="KEY")
+        arguments.add_payload(parser)
+        arguments.add_cause(parser)
         return parser
 
     def take_action(self, parsed: Namespace) -> tuple[list[str], list[Any]]:
         """See cliff."""
-        payload = arguments.payload(parsed)
-        called = self.client.execute(self.function_id(parsed), payload, parsed.idempotency_key)
-        if not called.ended:
-            return self.made(called.request_id, parsed)
-        return self.fields({"request_id": called.request_id, "result": called.result}, parsed)
+        payload, identity = arguments.payload(parsed), self.function_id(parsed)
+        called = self.client.execute(identity, payload, parsed.key, parsed.not_before)
+        result = (
+            {"result": called.result} if called.ended else self.result(called.request_id, parsed)
+        )
+        return self.fields({"request_id": called.request_id, **result}, parsed)
 
 
 class FunctionRunning(ListCommand):
@@ -227,7 +179,7 @@ class FunctionLogs(FunctionCommand):
         if parsed.follow:
             self.stream(_with_headings(self._tail(function_id)), self.app.stdout)
             return
-        for newest in self.client.requests(function_id, most=1):
+        for newest in self.client.requests(1, function_id=function_id):
             log = self.client.request_log(newest["request_id"])
             self.app.stdout.write(log.decode(errors="replace"))
 
@@ -255,11 +207,6 @@ class FunctionBuildLog(FunctionCommand):
             self.stream(self.client.follow_build_log(function_id), self.app.stdout)
         else:
             self.app.stdout.write(self.client.build_log(function_id))
-
-
-def _last_line(text: str) -> str:
-    lines = text.split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def _with_headings(printed: Iterator[tuple[str, str]]) -> Iterator[str]:

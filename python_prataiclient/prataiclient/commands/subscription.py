@@ -1,9 +1,9 @@
-"""``subscription-*``: the events that run a function."""
+"""``subscription-*``: what runs a function."""
 
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from prataiclient.commands import arguments
+from prataiclient.commands import subscribing
 from prataiclient.commands.base import FunctionCommand, ListCommand, ShowCommand
 
 
@@ -12,26 +12,25 @@ class SubscriptionList(FunctionCommand, ListCommand):
 
     def take_action(self, parsed: Namespace) -> tuple[tuple[str, ...], Any]:
         """See cliff."""
-        columns = ("subscription_id", "kind", "frequency", "enabled", "created_at")
+        columns = ("subscription_id", "kind", "event_id", "outcome", "frequency", "cron", "enabled")
         return self.rows(columns, self.client.subscriptions(self.function_id(parsed)), parsed)
 
 
 class SubscriptionCreate(FunctionCommand, ShowCommand):
-    """Let an event run a function: calls of its public endpoint, or a timer."""
+    """Let one more thing run a function: calls of its public endpoint, a timer, what happens on an
+    event, or how another function ends.
+    """
 
     def get_parser(self, prog_name: str) -> ArgumentParser:
         """See cliff."""
         parser = super().get_parser(prog_name)
-        parser.add_argument("--kind", choices=["webhook", "timer"], required=True)
-        arguments.add_frequency(parser)
-        arguments.add_enabled(parser)
+        subscribing.add_new(parser)
         return parser
 
     def take_action(self, parsed: Namespace) -> tuple[list[str], list[Any]]:
         """See cliff."""
-        settings = arguments.given(parsed)
-        made = self.client.create_subscription(self.function_id(parsed), settings)
-        return self.fields(made, parsed)
+        function_id, settings = self.function_id(parsed), subscribing.new(parsed, self.client)
+        return self.fields(self.client.create_subscription(function_id, settings), parsed)
 
 
 class SubscriptionUpdate(FunctionCommand, ShowCommand):
@@ -41,13 +40,12 @@ class SubscriptionUpdate(FunctionCommand, ShowCommand):
         """See cliff."""
         parser = super().get_parser(prog_name)
         parser.add_argument("subscription", metavar="ID")
-        arguments.add_frequency(parser)
-        arguments.add_enabled(parser)
+        subscribing.add_changes(parser)
         return parser
 
     def take_action(self, parsed: Namespace) -> tuple[list[str], list[Any]]:
         """See cliff."""
-        function_id, settings = self.function_id(parsed), arguments.given(parsed)
+        function_id, settings = self.function_id(parsed), subscribing.changes(parsed)
         changed = self.client.update_subscription(function_id, parsed.subscription, settings)
         return self.fields(changed, parsed)
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from pratai_common.records import (
     Body,
     Daemon,
+    Event,
     LogChunk,
     Request,
     Status,
@@ -54,6 +55,19 @@ def subscription(number: int = 1, **values: Any) -> Subscription:
     return Subscription(**given)
 
 
+def event(number: int = 1, **values: Any) -> Event:
+    given: dict[str, Any] = {
+        "event_id": f"e{number}",
+        "project_id": "p",
+        "user_id": "u",
+        "name": f"event{number}",
+        "created_at": number,
+        "updated_at": number,
+        **values,
+    }
+    return Event(**given)
+
+
 def daemon(daemon_id: str = "n", **values: Any) -> Daemon:
     given: dict[str, Any] = {
         "daemon_type": "driver",
@@ -95,6 +109,25 @@ def settled(
 
 def ids(requests: Iterable[Request]) -> list[str]:
     return [each.request_id for each in requests]
+
+
+def event_ids(events: Iterable[Event]) -> list[str]:
+    return [each.event_id for each in events]
+
+
+def subscription_ids(subscriptions: Iterable[Subscription]) -> list[str]:
+    return [each.subscription_id for each in subscriptions]
+
+
+def walk(listed: Callable[[Page], list[str]], page: Page) -> list[str]:
+    """Go through a list page by page, as a client does, until one is not full."""
+    seen: list[str] = []
+    while found := listed(page):
+        seen += found
+        if len(found) < page.limit:
+            break
+        page = page._replace(marker=found[-1])
+    return seen
 
 
 def numbered(*numbers: int, **values: Any) -> list[Request]:

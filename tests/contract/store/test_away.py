@@ -7,6 +7,7 @@ import pytest
 
 from pratai_common.errors import StoreUnavailableError
 from pratai_common.store.base import (
+    EventFilter,
     FunctionFilter,
     NewRequest,
     RequestChange,
@@ -14,7 +15,16 @@ from pratai_common.store.base import (
     Store,
 )
 from tests.contract.store.kinds import Kind
-from tests.contract.store.records import ALL, body, chunk, daemon, settled, subscription, version
+from tests.contract.store.records import (
+    ALL,
+    body,
+    chunk,
+    daemon,
+    event,
+    settled,
+    subscription,
+    version,
+)
 from tests.records import function, request
 
 CALLS: dict[str, Callable[[Store, str], object]] = {
@@ -34,19 +44,30 @@ CALLS: dict[str, Callable[[Store, str], object]] = {
     "list_requests": lambda store, _: store.list_requests("p", RequestFilter(), ALL),
     "due_requests": lambda store, _: store.due_requests(1000, 10),
     "running_requests": lambda store, _: store.running_requests(10),
+    "following_requests": lambda store, _: store.following_requests(1000, 10),
     "change_requests": lambda store, _: store.change_requests([RequestChange("r001", settled())]),
     "get_input": lambda store, _: store.get_input("r001"),
     "get_result": lambda store, _: store.get_result("r001"),
     "add_log_chunks": lambda store, _: store.add_log_chunks([chunk()]),
     "log_chunks": lambda store, _: store.log_chunks("r001"),
     "delete_ended_requests": lambda store, _: store.delete_ended_requests(1, 10),
+    "create_event": lambda store, new: store.create_event(event(event_id=new, name=new)),
+    "get_events": lambda store, _: store.get_events(["e1"]),
+    "list_events": lambda store, _: store.list_events("p", EventFilter(), ALL),
+    "sourced_events": lambda store, _: store.sourced_events(),
+    "change_event": lambda store, _: store.change_event("e1", lambda old: old),
+    "remove_event": lambda store, _: store.remove_event("none"),
     "create_subscription": lambda store, new: store.create_subscription(
         subscription(subscription_id=new)
     ),
+    "get_subscriptions": lambda store, _: store.get_subscriptions(["s1"]),
     "list_subscriptions": lambda store, _: store.list_subscriptions("timer"),
     "subscriptions_of": lambda store, _: store.subscriptions_of("f1"),
+    "subscriptions_to": lambda store, _: store.subscriptions_to(["e1"]),
     "change_subscription": lambda store, _: store.change_subscription("s1", lambda old: old),
     "delete_subscription": lambda store, _: store.delete_subscription("none"),
+    "put_mark": lambda store, _: store.put_mark("m", 1),
+    "get_mark": lambda store, _: store.get_mark("m"),
     "put_daemon": lambda store, _: store.put_daemon(daemon()),
     "list_daemons": lambda store, _: store.list_daemons(),
     "remove_daemon": lambda store, _: store.remove_daemon("driver", "none"),
@@ -84,7 +105,8 @@ def test_a_store_in_use_goes_away_and_comes_back(kind: Kind) -> None:
         assert outcomes(store, "second") == everything("away")
         kind.back()
         assert outcomes(store, "third") == everything("served")
-        assert set(store.get_functions(["first", "second", "third"])) == {"first", "third"}
+        for found in (store.get_functions, store.get_events):
+            assert set(found(["first", "second", "third"])) == {"first", "third"}
 
 
 def test_a_store_is_opened_while_it_is_away(kind: Kind) -> None:

@@ -8,11 +8,11 @@ import pytest
 from msgspec.structs import replace
 
 from pratai_common.errors import NameTakenError
-from pratai_common.records import Function, Request, Status, Subscription, Version
+from pratai_common.records import Event, Function, Request, Status, Subscription, Version
 from pratai_common.store.base import Changed, NewRequest, RequestChange, Store
 from tests.contract.store.kinds import Kind
 from tests.contract.store.processes import PROCESSES, THREADS, together
-from tests.contract.store.records import body, create, numbered, subscription, version
+from tests.contract.store.records import body, create, event, numbered, subscription, version
 from tests.records import function, request
 
 EVERYONE = PROCESSES * THREADS
@@ -86,6 +86,10 @@ def _more_bytes(old: Version) -> Version:
     return replace(old, size=old.size + 1)
 
 
+def _touched(old: Event) -> Event:
+    return replace(old, updated_at=old.updated_at + 1)
+
+
 def _later(old: Subscription) -> Subscription:
     return replace(old, since=(old.since or 0) + 1)
 
@@ -102,6 +106,10 @@ COUNTED = {
     "version": Counted(
         lambda store: store.create_version(version(size=0)),
         lambda store: store.change_version("f1", 1, _more_bytes),
+    ),
+    "event": Counted(
+        lambda store: store.create_event(event(updated_at=0)),
+        lambda store: store.change_event("e1", _touched),
     ),
     "subscription": Counted(
         lambda store: store.create_subscription(subscription()),
@@ -125,35 +133,53 @@ def test_no_change_overwrites_another_that_it_has_not_seen(kind: Kind, store: St
     assert store.get_requests(["r001"])["r001"].depth == total
     assert store.get_functions(["f1"])["f1"].version == total
     assert store.list_versions("f1")[0].size == total
+    assert store.get_events(["e1"])["e1"].updated_at == total
     assert store.subscriptions_of("f1")[0].since == total
 
 
-def _take_name(store: Store, number: int) -> bool:
+def _done(take: Callable[[], object]) -> bool:
     try:
-        store.create_function(function(number, name="same"))
+        take()
     except NameTakenError:
         return False
     return True
 
 
-def _rename(store: Store, number: int) -> bool:
-    try:
-        store.change_function(f"f{number}", lambda old: replace(old, name="same"))
-    except NameTakenError:
-        return False
-    return True
+def _take_names(store: Store, number: int) -> tuple[bool, bool]:
+    """Create a function and an event of names that all want; returns which of them it has."""
+    return (
+        _done(lambda: store.create_function(function(number, name="same"))),
+        _done(lambda: store.create_event(event(number, name="same"))),
+    )
 
 
-@pytest.mark.parametrize("take", [_take_name, _rename])
+def _rename(store: Store, number: int) -> tuple[bool, bool]:
+    """Give one's function and event names that all want; returns which of them has it."""
+    return (
+        _done(lambda: store.change_function(f"f{number}", lambda old: replace(old, name="same"))),
+        _done(lambda: store.change_event(f"e{number}", lambda old: replace(old, name="same"))),
+    )
+
+
+@pytest.mark.parametrize("take", [_take_names, _rename])
 def test_a_name_is_given_to_one(
-    kind: Kind, store: Store, take: Callable[[Store, int], bool]
+    kind: Kind, store: Store, take: Callable[[Store, int], tuple[bool, bool]]
 ) -> None:
     if take is _rename:
         for number in range(EVERYONE):
             store.create_function(function(number))
-    assert sorted(together(kind, take)) == [False] * (EVERYONE - 1) + [True]
-    found = store.get_functions([f"f{number}" for number in range(EVERYONE)])
-    assert [each.name for each in found.values()].count("same") == 1
+            store.create_event(event(number))
+    taken = together(kind, take)
+    functions = store.get_functions([f"f{number}" for number in range(EVERYONE)])
+    events = store.get_events([f"e{number}" for number in range(EVERYONE)])
+    having_functions, having_events = zip(*taken, strict=True)
+    assert having_functions.count(True) == having_events.count(True) == 1
+    for sort, having, found in (
+        ("f", having_functions, functions.items()),
+        ("e", having_events, events.items()),
+    ):
+        named = [key for key, each in found if each.name == "same"]
+        assert named == [f"{sort}{having.index(True)}"]
 
 
 def _upload(store: Store, number: int) -> bool:

@@ -10,7 +10,7 @@ from pratai_common.store.base import NewRequest, RequestChange, Store
 from tests.contract.store.conftest import Open, Shows
 from tests.contract.store.kinds import Kind
 from tests.contract.store.processes import SPAWN
-from tests.contract.store.records import body, chunk, daemon, settled, subscription, version
+from tests.contract.store.records import body, chunk, daemon, event, settled, subscription, version
 from tests.records import function, request
 
 BATCH = 5
@@ -41,6 +41,8 @@ def _write(kind: Kind, writer: str, told: Connection) -> None:
         store.create_function(function(function_id=name, name=name, endpoint_token=name))
         store.create_version(version(function_id=name))
         store.create_subscription(subscription(subscription_id=name, function_id=name))
+        store.create_event(event(event_id=name, name=name))
+        store.put_mark(name, round_)
         store.add_log_chunks([chunk(request_id=name)])
         store.put_daemon(daemon(name))
         store.acquire_lease(name, "a", 1000, 100)
@@ -97,6 +99,8 @@ def assert_round_is_there(store: Store, writer: str, round_: int) -> None:
     assert store.get_functions([name]) == {name: store.function_of_endpoint(name)}
     assert store.list_versions(name) == [version(function_id=name)]
     assert len(store.subscriptions_of(name)) == 1
+    assert store.get_events([name]) == {name: event(event_id=name, name=name)}
+    assert store.get_mark(name) == round_
     assert store.acquire_lease(name, "b", 1000, 100) is None
 
 

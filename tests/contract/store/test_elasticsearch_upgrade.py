@@ -2,20 +2,43 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
-from pratai_common.errors import StoreUnavailableError
+from pratai_common.errors import NameTakenError, StoreUnavailableError
+from pratai_common.records import Status
+from pratai_common.store import elasticsearch_subscriptions as subscriptions
 from pratai_common.store.base import Changed, NewRequest, Page, RequestChange, RequestFilter, Store
 from pratai_common.store.elasticsearch import ElasticsearchStore
 from pratai_common.store.elasticsearch_client import Settings
-from pratai_common.store.elasticsearch_indices import CLUSTER, KINDS, REQUESTS, Kind, Layout
+from pratai_common.store.elasticsearch_documents import new_document, source_of
+from pratai_common.store.elasticsearch_indices import (
+    CLAIMS,
+    CLUSTER,
+    EVENTS,
+    KINDS,
+    REQUESTS,
+    SUBSCRIPTIONS,
+    Kind,
+    Layout,
+)
 from tests.contract.store.kinds import Elasticsearch
-from tests.contract.store.records import body, create, daemon, ids, numbered
+from tests.contract.store.records import (
+    body,
+    create,
+    daemon,
+    event,
+    ids,
+    numbered,
+    set_to,
+    subscription,
+    subscription_ids,
+)
 from tests.records import request
 from tests.waiting import until
 
@@ -41,18 +64,31 @@ class Releases:
         found: dict[str, Any] = self._kind.call("GET", f"{self._kind.prefix}-*")
         return found
 
+    def put(self, kind: str, doc_id: str, source: dict[str, Any]) -> None:
+        """Write a document as it is given."""
+        self._kind.call("PUT", f"{self._kind.prefix}-{kind}/_doc/{doc_id}", source)
+
+    def catch_up(self) -> None:
+        self._kind.catch_up()
+
     def close(self) -> None:
         for each in self._opened:
             each.close()
 
 
-@pytest.fixture
-def releases(elasticsearch: str, tmp_path: Path) -> Iterator[Releases]:
-    kind = Elasticsearch(tmp_path, elasticsearch)
+@contextmanager
+def installation(folder: Path, address: str) -> Iterator[Releases]:
+    kind = Elasticsearch(folder, address)
     made = Releases(kind)
     yield made
     made.close()
     kind.remove()
+
+
+@pytest.fixture
+def releases(elasticsearch: str, tmp_path: Path) -> Iterator[Releases]:
+    with installation(tmp_path, elasticsearch) as made:
+        yield made
 
 
 def with_field(name: str, **values: Any) -> Kind:
@@ -157,6 +193,93 @@ def test_a_field_more_is_added_where_the_index_is(releases: Releases) -> None:
     requests = next(index for name, index in releases.indices().items() if "-requests-" in name)
     assert "another" in requests["mappings"]["properties"]
     assert new.get_requests(["r001"]) == {"r001": request(1)}
+
+
+SINCE_EVENTS = {
+    REQUESTS: {"parent_id", "root_id", "following"},
+    SUBSCRIPTIONS: {"event_id", "changed_at", "updated_at"},
+}
+"""By index: fields that neither it nor its records had before there were events."""
+
+
+def before_events(kind: str) -> Kind:
+    fields = KINDS[kind].fields.items()
+    return KINDS[kind]._replace(
+        fields={name: field for name, field in fields if name not in SINCE_EVENTS[kind]}
+    )
+
+
+def as_before_events(kind: str, source: Any) -> dict[str, Any]:
+    """Return a document as a release without events wrote it."""
+    whole, lacking = msgspec.to_builtins(source), SINCE_EVENTS[kind]
+    record = {name: value for name, value in whole["record"].items() if name not in lacking}
+    kept = {name: value for name, value in whole.items() if name not in lacking}
+    return {**kept, "record": record}
+
+
+@pytest.fixture(scope="module")
+def old_installation(
+    elasticsearch: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Releases]:
+    """One with a request and a subscription of a release without events."""
+    with installation(tmp_path_factory.mktemp("old"), elasticsearch) as old:
+        old.store(**{kind: before_events(kind) for kind in SINCE_EVENTS}).create_schema()
+        ended = new_document(NewRequest(request(1, status=Status.SUCCESS, finished_at=5), None))
+        old.put(REQUESTS, "r001", as_before_events(REQUESTS, source_of(ended)))
+        timer = {**subscriptions._source(subscription(1)), "stamp": "whoever"}
+        old.put(SUBSCRIPTIONS, "s1", as_before_events(SUBSCRIPTIONS, timer))
+        yield old
+
+
+@pytest.fixture(scope="module")
+def since_events(old_installation: Releases) -> ElasticsearchStore:
+    """The store of that installation, as this release has made it."""
+    needed = {kind: KINDS[kind] for kind in (SUBSCRIPTIONS, EVENTS, CLAIMS)}
+    new = old_installation.store(**needed)
+    new.create_schema()
+    old_installation.catch_up()
+    return new
+
+
+def test_requests_older_than_events_are_followed_by_nothing(
+    old_installation: Releases, since_events: ElasticsearchStore
+) -> None:
+    def descendants() -> list[list[str]]:
+        filters = (RequestFilter(parent_id="r002"), RequestFilter(root_id="r002"))
+        return [ids(since_events.list_requests("p", which, Page(9))) for which in filters]
+
+    assert since_events.get_requests(["r001"])["r001"].following is False
+    assert since_events.following_requests(100, 9) == []
+    assert descendants() == [[], []]
+    later = {"following": True, "parent_id": "r002", "root_id": "r002"}
+    since_events.change_requests([set_to("r001", **later)])
+    old_installation.catch_up()
+    assert ids(since_events.following_requests(100, 9)) == ["r001"]
+    assert descendants() == [["r001"], ["r001"]]
+
+
+def test_a_subscription_older_than_events_was_changed_when_it_was_created(
+    since_events: ElasticsearchStore,
+) -> None:
+    def changed_since(moment: int) -> list[str]:
+        return subscription_ids(since_events.list_subscriptions("timer", moment))
+
+    since_events.create_subscription(subscription(2, created_at=5))
+    assert [changed_since(moment) for moment in (0, 1, 2, 6)] == [["s1", "s2"]] * 2 + [["s2"], []]
+    assert since_events.subscriptions_to(["f1", "e1"]) == []
+    since_events.change_subscription("s1", lambda old: replace(old, event_id="e1", updated_at=6))
+    assert changed_since(6) == ["s1"]
+    assert subscription_ids(since_events.subscriptions_to(["e1"])) == ["s1"]
+
+
+def test_events_and_marks_are_kept_from_now_on(since_events: ElasticsearchStore) -> None:
+    assert (since_events.sourced_events(), since_events.get_mark("m")) == ([], None)
+    since_events.create_event(event(1))
+    with pytest.raises(NameTakenError):
+        since_events.create_event(event(2, name="event1"))
+    since_events.put_mark("m", 5)
+    assert since_events.get_events(["e1", "e2"]) == {"e1": event(1)}
+    assert since_events.get_mark("m") == 5
 
 
 def test_repeating_it_changes_nothing(releases: Releases) -> None:

@@ -52,9 +52,9 @@ def add(name: str, number: int) -> Work:
     """Return the work of adding a function, which a taken name ends."""
 
     def work(connection: Connection) -> str:
-        made = function(number, name=name)
-        connection.execute(insert(schema.functions).values(schema.function_row(made)))
-        rows.require_free_name(connection, made)
+        made, table = function(number, name=name), schema.functions
+        connection.execute(insert(table).values(schema.function_row(made)))
+        rows.require_free_name(connection, table, table.c.function_id, made, made.function_id)
         return made.function_id
 
     return work

@@ -1,6 +1,5 @@
 """The lists of functions and requests: pages, orders, filters, projects."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,7 +8,7 @@ from msgspec.structs import replace
 from pratai_common.records import Function, FunctionStatus, Status
 from pratai_common.store.base import FunctionFilter, Page, RequestFilter, Store
 from tests.contract.store.conftest import Shows
-from tests.contract.store.records import ALL, create, ids, numbered, set_to
+from tests.contract.store.records import ALL, create, ids, numbered, set_to, walk
 from tests.records import function, request
 
 ORDERS = [
@@ -28,17 +27,6 @@ def functions() -> list[Function]:
         function(number, name=name, created_at=age)
         for number, (name, age) in enumerate(zip(names, ages, strict=True))
     ]
-
-
-def walk(listed: Callable[[Page], list[str]], page: Page) -> list[str]:
-    """Go through a list page by page, as a client does, until one is not full."""
-    seen: list[str] = []
-    while found := listed(page):
-        seen += found
-        if len(found) < page.limit:
-            break
-        page = page._replace(marker=found[-1])
-    return seen
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 8])

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from pratai_common.records import Body, Request, Status
+from pratai_common.records import Body, Request, ResponseHead, Status
 from pratai_common.store.base import Changed, NewRequest, RequestChange, Store
 from tests.contract.store.conftest import Open
 from tests.contract.store.records import body, create, numbered, set_to, settled
@@ -18,6 +18,8 @@ FULL: dict[str, Any] = {
     "parent_id": "parent",
     "root_id": "root",
     "depth": 3,
+    "chain_budget": 9,
+    "following": True,
     "replay_of": "other",
     "retries": 2,
     "reply_to": "api-1",
@@ -39,6 +41,7 @@ FULL: dict[str, Any] = {
     "node": "n",
     "peak_memory": 2**40,
     "log_chunks": 5,
+    "response": ResponseHead(status=201, headers={"X-A": "b"}, encoding="base64"),
 }
 
 

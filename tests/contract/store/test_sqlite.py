@@ -31,7 +31,7 @@ def test_connections_are_durable(sqlite_store: SQLiteStore, work: str) -> None:
         return [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names]
 
     full = 2
-    do = sqlite_store._read if work == "read" else sqlite_store._writer.run
+    do = sqlite_store._access.read if work == "read" else sqlite_store._access.writer.run
     with ThreadPoolExecutor(12) as threads:
         found = list(threads.map(lambda _: do(settings), range(40)))
     assert found == [["wal", full]] * 40
@@ -46,7 +46,7 @@ def test_many_threads_read_at_once(sqlite_store: SQLiteStore) -> None:
         return len(connection.exec_driver_sql("SELECT 1 FROM requests").all())
 
     with ThreadPoolExecutor(40) as threads:
-        assert list(threads.map(lambda _: sqlite_store._read(read), range(40))) == [1] * 40
+        assert list(threads.map(lambda _: sqlite_store._access.read(read), range(40))) == [1] * 40
 
 
 def test_a_file_that_was_replaced_is_not_written_to(sqlite_store: SQLiteStore, path: Path) -> None:
@@ -115,13 +115,13 @@ def _fill_the_disk(path: Path, told: Connection) -> None:
         return ""
 
     with ThreadPoolExecutor(6) as threads:
-        held = threads.submit(store._writer.run, hold)
+        held = threads.submit(store._access.writer.run, hold)
         writing.wait()
         resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))
         pieces = []
         for number, size in enumerate((1, 1, 3_000_000, 1, 1)):
             pieces.append(threads.submit(write, number, size))
-            until(lambda: store._writer._queue.qsize() == len(pieces), "the piece waits")
+            until(lambda: store._access.writer._queue.qsize() == len(pieces), "the piece waits")
         go_on.set()
         held.result()
         told.send([piece.result() for piece in pieces])

@@ -13,12 +13,13 @@ from sqlalchemy import event
 from pratai_common.records import Status
 from pratai_common.store import sqlite_rows as rows
 from pratai_common.store import sqlite_statements as statements
-from pratai_common.store.base import FunctionFilter, Page, Position, RequestFilter
+from pratai_common.store.base import EventFilter, FunctionFilter, Page, Position, RequestFilter
 from pratai_common.store.sqlite import SQLiteStore
 
 READS: dict[str, tuple[Callable[[SQLiteStore], object], str]] = {
     "due": (lambda store: store.due_requests(1, 9), "requests_pending"),
     "running": (lambda store: store.running_requests(9), "requests_running"),
+    "following": (lambda store: store.following_requests(5, 9), "requests_following"),
     "endpoint": (lambda store: store.function_of_endpoint("t"), "endpoints_by_token"),
     "versions": (lambda store: store.list_versions("f1"), "sqlite_autoindex_versions_1"),
     "logs": (lambda store: store.log_chunks("r001"), "sqlite_autoindex_log_chunks_1"),
@@ -28,18 +29,34 @@ READS: dict[str, tuple[Callable[[SQLiteStore], object], str]] = {
     ),
     "subscriptions of a kind": (
         lambda store: store.list_subscriptions("timer"),
-        "subscriptions_by_kind",
+        "subscriptions_by_change",
+    ),
+    "subscriptions changed since": (
+        lambda store: store.list_subscriptions("timer", 5),
+        "subscriptions_by_change",
+    ),
+    "subscriptions by id": (
+        lambda store: store.get_subscriptions(["s1", "s2"]),
+        "sqlite_autoindex_subscriptions_1",
     ),
     "subscriptions of a function": (
         lambda store: store.subscriptions_of("f1"),
         "subscriptions_by_function",
     ),
+    "events by id": (lambda store: store.get_events(["e1", "e2"]), "sqlite_autoindex_events_1"),
+    "sourced events": (lambda store: store.sourced_events(), "events_sourced"),
+    "mark": (lambda store: store.get_mark("m"), "sqlite_autoindex_marks_1"),
     "daemons": (lambda store: store.list_daemons(), "sqlite_autoindex_daemons_1"),
 }
 """A read of each kind, and the index that it must use."""
 
 
 COMPILED: dict[str, tuple[str, dict[str, str], str]] = {
+    "subscriptions to events": (
+        statements.SUBSCRIPTIONS_TO,
+        {"ids": '["e1", "e2"]'},
+        "subscriptions_by_event",
+    ),
     "requests by id": (
         statements.REQUESTS,
         {"ids": statements.as_list(["r001", "r002"])},
@@ -67,6 +84,10 @@ def _functions(page: Page, **which: Any) -> Callable[[SQLiteStore], object]:
     return lambda store: store.list_functions("p", FunctionFilter(**which), page)
 
 
+def _events(page: Page, **which: Any) -> Callable[[SQLiteStore], object]:
+    return lambda store: store.list_events("p", EventFilter(**which), page)
+
+
 for _page in (Page(9), Page(9, "r001"), Page(9, descending=False), Page(9, "r1", descending=False)):
     for _which, _index in (
         ({}, "requests_by_age"),
@@ -76,6 +97,8 @@ for _page in (Page(9), Page(9, "r001"), Page(9, descending=False), Page(9, "r1",
         ({"dead": True}, "requests_dead"),
         ({"dead": False}, "requests_by_age"),
         ({"function_id": "f1", "status": Status.RUNNING}, "requests_of_function_status"),
+        ({"parent_id": "r1"}, "requests_of_parent"),
+        ({"root_id": "r1"}, "requests_of_root"),
     ):
         READS[f"requests {_page} {_which}"] = _requests(_page, **_which), _index
     READS[f"requests of all {_page}"] = (
@@ -88,7 +111,14 @@ for _page in (Page(9), Page(9, "r001"), Page(9, descending=False), Page(9, "r1",
     )
     READS[f"functions {_page}"] = _functions(_page), "functions_by_age"
     READS[f"functions {_page} of a type"] = _functions(_page, type="async"), "functions_by_age"
+    READS[f"events {_page}"] = _events(_page), "events_by_age"
+    READS[f"events {_page} of a source"] = _events(_page, source="message"), "events_by_age"
+    READS[f"events of all {_page}"] = (
+        lambda store, page=_page: store.list_events(None, EventFilter(), page),
+        "events_of_all_projects",
+    )
     _named = _page._replace(sort="name")
+    READS[f"events {_named}"] = _events(_named), "events_named"
     READS[f"functions {_named}"] = _functions(_named), "functions_named"
 
 
@@ -113,7 +143,7 @@ def test_a_read_uses_its_index(sqlite_store: SQLiteStore, path: Path, name: str)
     read, index = READS[name]
     noted: list[tuple[str, Any]] = []
 
-    @event.listens_for(sqlite_store._readers, "before_cursor_execute")
+    @event.listens_for(sqlite_store._access._readers, "before_cursor_execute")
     def _note(_c: object, _d: object, statement: str, parameters: Any, *_: object) -> None:
         noted.append((statement, parameters))
 

@@ -11,9 +11,17 @@ from msgspec.structs import replace
 
 from pratai_common.errors import NameTakenError
 from pratai_common.records import Body, Status
-from pratai_common.store.base import FunctionFilter, NewRequest, RequestFilter
+from pratai_common.store.base import EventFilter, FunctionFilter, NewRequest, RequestFilter
 from pratai_common.store.sqlite import SQLiteStore
-from tests.contract.store.records import ALL, body, ids, numbered, set_to
+from tests.contract.store.records import (
+    ALL,
+    body,
+    event,
+    ids,
+    numbered,
+    set_to,
+    subscription_ids,
+)
 from tests.records import function
 
 SCHEMA = "SELECT name, sql FROM sqlite_master ORDER BY name"
@@ -67,6 +75,28 @@ def test_old_records_are_in_the_lists(upgraded: SQLiteStore) -> None:
     assert listed(upgraded, dead=True) == []
     assert listed(upgraded, source="timer") == ["r2"]
     assert listed(upgraded, status=Status.SUCCESS) == ["r1"]
+    assert upgraded.following_requests(1000, 9) == []
+    assert listed(upgraded, parent_id="r1") == listed(upgraded, root_id="r1") == []
+
+
+def test_an_old_subscription_was_changed_when_it_was_created(upgraded: SQLiteStore) -> None:
+    assert upgraded.get_subscriptions(["s1"])["s1"].updated_at is None
+    assert subscription_ids(upgraded.list_subscriptions("timer", 1)) == ["s1"]
+    assert upgraded.list_subscriptions("timer", 2) == []
+    assert upgraded.subscriptions_to(["f1", ""]) == []
+    upgraded.change_subscription("s1", lambda old: replace(old, event_id="e1", updated_at=5))
+    assert subscription_ids(upgraded.list_subscriptions("timer", 2)) == ["s1"]
+    assert subscription_ids(upgraded.subscriptions_to(["e1"])) == ["s1"]
+
+
+def test_events_and_marks_are_kept_from_now_on(upgraded: SQLiteStore) -> None:
+    assert upgraded.list_events("p", EventFilter(), ALL) == upgraded.sourced_events() == []
+    assert upgraded.get_mark("m") is None
+    made = event(1, source="message")
+    upgraded.create_event(made)
+    upgraded.put_mark("m", 5)
+    assert upgraded.list_events("p", EventFilter(), ALL) == upgraded.sourced_events() == [made]
+    assert upgraded.get_mark("m") == 5
 
 
 def test_old_records_change_and_new_ones_stand_beside_them(upgraded: SQLiteStore) -> None:
@@ -79,6 +109,10 @@ def test_old_records_change_and_new_ones_stand_beside_them(upgraded: SQLiteStore
     assert [each.since for each in upgraded.list_subscriptions("timer")] == [7]
     upgraded.create_requests([NewRequest(each, body()) for each in numbered(1, 2)])
     assert listed(upgraded, source="http") == ["r3", "r1", "r002", "r001"]
+    later = {"following": True, "parent_id": "r2", "root_id": "r2"}
+    upgraded.change_requests([set_to("r1", **later)])
+    assert ids(upgraded.following_requests(1000, 9)) == ["r1"]
+    assert listed(upgraded, parent_id="r2") == listed(upgraded, root_id="r2") == ["r1"]
     with pytest.raises(NameTakenError):
         upgraded.create_function(function(3, name="name1"))
     upgraded.create_function(function(3, name="name2"))

@@ -1,0 +1,104 @@
+"""Keeps a source running for every event that has one, and what the store says of it true."""
+
+import logging
+import time
+from collections.abc import Callable, Collection
+
+from pratai_agent.report import Report
+from pratai_agent.serving import Serving
+from pratai_agent.states import States
+from pratai_common.clock import Clock
+from pratai_common.errors import StoreUnavailableError
+from pratai_common.records import Event
+from pratai_common.store.base import Store
+
+LOG = logging.getLogger(__name__)
+LOOK_SECONDS = 1.0
+Serve = Callable[[Event, Report], Serving]
+
+
+class Keeper:
+    """See the module. At most so many sources run at a time, of the ``kinds`` that are known here.
+    ``look`` may raise StoreUnavailableError; what runs goes on, and the next one catches up.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        states: States,
+        serve: Serve,
+        kinds: Collection[str],
+        most: int,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._states = states
+        self._serve = serve
+        self._kinds = frozenset(kinds)
+        self._most = most
+        self._clock = clock
+        self._servings: dict[str, Serving] = {}
+        self._reports: dict[str, Report] = {}
+
+    def look(self) -> None:
+        """Start, stop and start again what is to be, and write how all stand."""
+        events = [each for each in self._store.sourced_events() if each.source in self._kinds]
+        wanted = {each.event_id: each for each in events if each.enabled or _deleted(each)}
+        self._stop_others(wanted)
+        for event in wanted.values():
+            if event.event_id not in self._servings:
+                self._start(event)
+        for event in events:
+            self._write(event)
+
+    def stop(self, seconds: float) -> bool:
+        """Stop all sources and forget how they stood; returns whether all ended within so long."""
+        ends = time.monotonic() + seconds
+        for serving in self._servings.values():
+            serving.stop()
+        for serving in self._servings.values():
+            serving.join(ends - time.monotonic())
+        try:
+            for event_id in self._reports:
+                self._states.write(event_id, None)
+        except StoreUnavailableError as error:
+            LOG.warning("the states of sources were not removed: %s", error)
+        return all(serving.ended for serving in self._servings.values())
+
+    def _stop_others(self, wanted: dict[str, Event]) -> None:
+        """Stop what serves an event as it is no longer, and forget that when it has ended."""
+        for event_id, serving in list(self._servings.items()):
+            event = wanted.get(event_id)
+            if event is None or _version(event) != _version(serving.event):
+                serving.stop()
+                if serving.ended:
+                    del self._servings[event_id]
+        for event_id in self._reports.keys() - wanted.keys() - self._servings.keys():
+            del self._reports[event_id]
+
+    def _start(self, event: Event) -> None:
+        report = self._reports.setdefault(event.event_id, Report(self._clock))
+        if len(self._servings) >= self._most:
+            report.failing(f"this agent serves {self._most} events already")
+            return
+        report.begin()
+        serving = self._serve(event, report)
+        serving.start()
+        self._servings[event.event_id] = serving
+
+    def _write(self, event: Event) -> None:
+        report, stored = self._reports.get(event.event_id), self._states.own(event)
+        due = stored is not None if report is None else report.due(stored)
+        if due or self._states.has_dead(event):
+            self._states.write(event.event_id, None if report is None else report.current)
+            if report is not None:
+                report.written()
+
+
+def _deleted(event: Event) -> bool:
+    return event.deleted_at is not None
+
+
+def _version(event: Event) -> tuple[int, int | None]:
+    """Return what changes whenever somebody changes an event."""
+    return event.updated_at, event.deleted_at

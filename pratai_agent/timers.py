@@ -1,0 +1,191 @@
+"""Fires the ticks of all timers: each becomes a request of its function.
+
+Timers are read once, and then those that were changed lately. One that is due is read again: it is
+fired as it is now, or not at all. How far all ticks are recorded is noted in the store for whoever
+starts next. Neither that nor the lists need be exact: each look reaches back by ``_SLACK_MS``, and
+firing a tick again records nothing.
+"""
+
+import logging
+from collections.abc import Iterator
+from itertools import islice
+
+import msgspec
+
+from pratai_agent.sources import timer
+from pratai_agent.timetable import Due, Timetable, version
+from pratai_common import limits
+from pratai_common.clock import Clock, iso
+from pratai_common.cron import CronError
+from pratai_common.errors import StoreUnavailableError
+from pratai_common.log_context import logged
+from pratai_common.records import Function, Subscription
+from pratai_common.store.base import Store
+from pratai_common.submit import Cause, Submitter, Trigger
+
+LOG = logging.getLogger(__name__)
+MARK = "timers"
+_BATCH = 500
+_CHANGES_MS = 1000
+_ALL_MS = 600_000
+_MARK_MS = 60_000
+_SLACK_MS = 60_000
+"""Lists lag, and clocks differ, by less; and it is more than ``ON_TIME_MS``."""
+
+
+class Timers:
+    """See the module. ``look`` may raise StoreUnavailableError; the next one catches up."""
+
+    def __init__(self, store: Store, submitter: Submitter, clock: Clock) -> None:
+        self._store = store
+        self._submitter = submitter
+        self._clock = clock
+        self._timetable = Timetable()
+        self._looked_at: int | None = None
+        self._handled: int | None = None
+        self._listed_at: int | None = None
+        self._listed_all_at = 0
+        self._marked_at = 0
+        self._unmarked = False
+
+    def look(self) -> None:
+        """Fire what is due."""
+        now = self._clock()
+        if self._handled is None:
+            self._handled = self._begin(now)
+        elif self._looked_at is not None and now < self._looked_at:
+            self._begin_again(now, self._handled)
+        self._looked_at = now
+        if self._listed_at is None or now >= self._listed_at + _CHANGES_MS:
+            self._list(now, self._handled - _SLACK_MS)
+        while due := self._timetable.take(now, _BATCH):
+            try:
+                self._fire(due, now, self._handled - _SLACK_MS)
+            except StoreUnavailableError:
+                self._timetable.give_back(due)
+                raise
+        self._handled = now
+        self._mark(now)
+
+    def pause(self) -> float:
+        """Return for how many seconds there is nothing to do, one at most."""
+        if self._listed_at is None:
+            return 0.0
+        next_list = self._listed_at + _CHANGES_MS
+        next_due = self._timetable.next_due()
+        until = next_list if next_due is None else min(next_due, next_list)
+        return min(max(0, until - self._clock()), _CHANGES_MS) / 1000
+
+    def _begin(self, now: int) -> int:
+        """Return until when all is recorded, as far as that is known. A mark in the future says
+        that a clock was wrong, and nothing of what became due since it was right. One that is old
+        is not reached back behind: what was recorded then may have been deleted since.
+        """
+        mark, yesterday = self._store.get_mark(MARK), now - limits.ASYNC_LIFETIME_MS
+        if mark is None or mark - _SLACK_MS > now:
+            return yesterday + _SLACK_MS
+        return min(mark, now) if mark > yesterday else mark + _SLACK_MS
+
+    def _begin_again(self, now: int, handled: int) -> None:
+        """Look again at the ticks of a time that has been before: the clock was set back."""
+        LOG.warning("the clock was set back: timers are read anew")
+        self._timetable = Timetable()
+        self._listed_at = None
+        self._handled = min(now, handled)
+
+    def _list(self, now: int, after: int) -> None:
+        """Enter timers that are new here, or changed, with their ticks after a moment."""
+        every = self._listed_at is None or now >= self._listed_all_at + _ALL_MS
+        since = 0 if every or self._listed_at is None else self._listed_at - _SLACK_MS
+        found = self._store.list_subscriptions("timer", since)
+        if every:
+            self._timetable.keep({each.subscription_id for each in found})
+            self._listed_all_at = now
+        for each in found:
+            if not self._timetable.has(each):
+                self._enter(each, after)
+        self._listed_at = now
+
+    def _enter(self, subscription: Subscription, after: int) -> None:
+        try:
+            self._timetable.put(subscription, after)
+        except CronError as error:
+            LOG.warning("subscription %s has no ticks: %s", subscription.subscription_id, error)
+
+    def _fire(self, due: list[Due], now: int, after: int) -> None:
+        """Record the ticks of timers that are due, and enter these again."""
+        found = self._store.get_subscriptions([each.subscription_id for each in due])
+        living = [
+            (each, found[each.subscription_id])
+            for each in due
+            if each.subscription_id in found and found[each.subscription_id].enabled
+        ]
+        triggers = self._triggers(living, now, after)
+        while batch := list(islice(triggers, _BATCH)):
+            self._record(batch)
+        for _, subscription in living:
+            self._enter(subscription, now)
+
+    def _triggers(
+        self, living: list[tuple[Due, Subscription]], now: int, after: int
+    ) -> Iterator[Trigger]:
+        functions = self._store.get_functions(sorted({each.function_id for _, each in living}))
+        for due, subscription in living:
+            function = functions.get(subscription.function_id)
+            if function is not None and function.enabled and function.deleted_at is None:
+                for tick in _ticks(subscription, due, now, after):
+                    yield _trigger(function, subscription, tick)
+
+    def _record(self, triggers: list[Trigger]) -> None:
+        created = self._submitter.run_all(triggers)
+        self._unmarked = True
+        for trigger, one in zip(triggers, created, strict=True):
+            with logged(one.request.request_id):
+                before = "" if one.new else ", which was recorded already"
+                LOG.info("tick %s%s", trigger.cause.name, before)
+
+    def _mark(self, now: int) -> None:
+        """Note how far all is recorded: after ticks were, and now and then."""
+        if self._unmarked or now >= self._marked_at + _MARK_MS:
+            self._store.put_mark(MARK, now)
+            self._marked_at = now
+            self._unmarked = False
+
+
+def _ticks(subscription: Subscription, due: Due, now: int, after: int) -> list[int]:
+    """Return what is to be fired of a timer: from the tick on that was due, if it is as it was."""
+    same = due.version == version(subscription)
+    try:
+        return timer.due(subscription, due.due_at - 1 if same else after, now)
+    except CronError:  # it was changed since; that is told when it is entered again
+        return []
+
+
+def _trigger(function: Function, subscription: Subscription, due_at: int) -> Trigger:
+    cause = Cause("timer", f"{subscription.subscription_id}/{due_at}")
+    return Trigger(
+        function=function,
+        user_id=subscription.user_id,
+        cause=cause,
+        payload=_data(subscription, due_at),
+        attributes={
+            "specversion": "1.0",
+            "id": cause.name,
+            "source": f"/v1/functions/{function.function_id}/subscriptions",
+            "type": "pratai.timer",
+            "time": iso(due_at),
+            "datacontenttype": "application/json",
+        },
+    )
+
+
+def _data(subscription: Subscription, due_at: int) -> bytes:
+    """Return what the function gets: which tick this is, and when it was due."""
+    number = timer.number(subscription, due_at)
+    return msgspec.json.encode(
+        {
+            "subscription_id": subscription.subscription_id,
+            **({} if number is None else {"tick": number}),
+            "due_at": iso(due_at),
+        }
+    )
