@@ -75,13 +75,16 @@ def run_timers(timers: Timers, stop: Stop) -> None:
         except StoreUnavailableError as error:
             LOG.warning("the store is unavailable: %s", error)
             pause = _AWAY_SECONDS
+        except Exception:
+            LOG.exception("timers could not be looked after")
+            pause = _AWAY_SECONDS
 
 
 def keeper(
     conf: cfg.ConfigOpts, key: TokenKey, store: Store, submitter: Submitter, beat: Beat
 ) -> Keeper:
     """Return what keeps the sources of all events running."""
-    kinds = plugins.kinds()
+    kinds = plugins.kinds() if conf.agent.sources else {}
     make = plugins.Maker(conf, kinds, Sealer(key, "event"))
     publisher = Publisher(store, submitter)
 

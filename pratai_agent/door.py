@@ -30,9 +30,13 @@ class EventDoor:
         """Record what follows from this; raises StoppedError where that could not be done."""
         occurrences = [self._occurrence(each) for each in happened]
         pauses = Pauses()
+        waited = False
         while not self._published(occurrences):
+            waited = True
             if self.wait(pauses.next()):
                 raise StoppedError
+        if waited:
+            self._report.state("running", self._report.current.note)
         self._report.took(len(happened), sum(not each.own_id for each in happened))
 
     def state(self, state: Literal["connecting", "running"], note: str | None = None) -> None:
@@ -61,6 +65,7 @@ class EventDoor:
             self._publisher.publish(occurrences)
         except StoreUnavailableError as error:
             LOG.warning("event %s waits for the store: %s", self._event.event_id, error)
+            self._report.failing("what came cannot be recorded: the store or archives are away")
             return False
         return True
 

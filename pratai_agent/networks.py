@@ -1,7 +1,8 @@
 """What the events of users may connect to: not the agent's own machine, nor what stands beside it.
 
 A name is resolved once, and what it stood for then is what is connected to: a name that stands for
-something else a moment later opens nothing.
+something else a moment later opens nothing. Only one address is tried, of IPv4 where there is one:
+a host that has both may listen on that alone.
 """
 
 import ipaddress
@@ -12,6 +13,8 @@ from oslo_config import cfg
 from pratai_agent.sources.base import SourceError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+_LEADING_TO_IPV4 = [ipaddress.IPv6Network(each) for each in ("::/96", "64:ff9b::/96")]
+"""Where the last 32 bits are an IPv4 address: IPv4-compatible addresses, and those of NAT64."""
 
 
 def resolved(conf: cfg.ConfigOpts, host: str, port: int) -> str:
@@ -22,18 +25,23 @@ def resolved(conf: cfg.ConfigOpts, host: str, port: int) -> str:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise SourceError(f"the host {host} is not known") from error
-    for *_, (address, *_) in found:
+    for *_, (address, *_) in sorted(found, key=lambda each: each[0] != socket.AF_INET):
         if not _denied(conf.agent.deny_networks, str(address)):
             return str(address)
     raise SourceError(f"the host {host} is in a network that events may not connect to")
 
 
 def _denied(networks: list[str], text: str) -> bool:
-    address = _plain(ipaddress.ip_address(text))
-    return any(address in ipaddress.ip_network(network) for network in networks)
+    meant = _meant(ipaddress.ip_address(text))
+    denied = [ipaddress.ip_network(network) for network in networks]
+    return any(address in network for address in meant for network in denied)
 
 
-def _plain(address: Address) -> Address:
-    """Return the IPv4 address that an IPv6 one leads to, where it does."""
-    mapped = getattr(address, "ipv4_mapped", None)
-    return address if mapped is None else mapped
+def _meant(address: Address) -> list[Address]:
+    """Return an address, and the IPv4 one that it leads to where it does."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return [address]
+    inner = address.ipv4_mapped or address.sixtofour
+    if any(address in network for network in _LEADING_TO_IPV4):
+        inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return [address] if inner is None else [address, inner]

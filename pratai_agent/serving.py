@@ -59,6 +59,11 @@ class Serving:
         self._thread.join(max(0.0, seconds))
 
     @property
+    def stopping(self) -> bool:
+        """Say whether it is told to end."""
+        return self._door.stopping
+
+    @property
     def ended(self) -> bool:
         """Say whether nothing is done any more."""
         return not self._thread.is_alive()

@@ -4,11 +4,15 @@ Timers are read once, and then those that were changed lately. One that is due i
 fired as it is now, or not at all. How far all ticks are recorded is noted in the store for whoever
 starts next. Neither that nor the lists need be exact: each look reaches back by ``_SLACK_MS``, and
 firing a tick again records nothing.
+
+A look may have so much to fire that it lasts. What comes due meanwhile is on time in the next one;
+only what an agent was not there for, or had no store for, is missed.
 """
 
 import logging
 from collections.abc import Iterator
 from itertools import islice
+from typing import NamedTuple
 
 import msgspec
 
@@ -33,6 +37,16 @@ _SLACK_MS = 60_000
 """Lists lag, and clocks differ, by less; and it is more than ``ON_TIME_MS``."""
 
 
+class _Look(NamedTuple):
+    """What ticks are judged by: those due until ``now`` are fired, of timers that are new those
+    after a moment, and those after ``looked_at`` are on time whatever the clock says.
+    """
+
+    now: int
+    after: int
+    looked_at: int | None
+
+
 class Timers:
     """See the module. ``look`` may raise StoreUnavailableError; the next one catches up."""
 
@@ -42,6 +56,7 @@ class Timers:
         self._clock = clock
         self._timetable = Timetable()
         self._looked_at: int | None = None
+        self._ended_at: int | None = None
         self._handled: int | None = None
         self._listed_at: int | None = None
         self._listed_all_at = 0
@@ -56,15 +71,12 @@ class Timers:
         elif self._looked_at is not None and now < self._looked_at:
             self._begin_again(now, self._handled)
         self._looked_at = now
+        look = _Look(now, self._handled - _SLACK_MS, self._kept_up(now, self._handled))
         if self._listed_at is None or now >= self._listed_at + _CHANGES_MS:
-            self._list(now, self._handled - _SLACK_MS)
-        while due := self._timetable.take(now, _BATCH):
-            try:
-                self._fire(due, now, self._handled - _SLACK_MS)
-            except StoreUnavailableError:
-                self._timetable.give_back(due)
-                raise
+            self._list(now, look.after)
+        self._fire_all(self._timetable.take(now), look)
         self._handled = now
+        self._ended_at = self._clock()
         self._mark(now)
 
     def pause(self) -> float:
@@ -85,6 +97,11 @@ class Timers:
         if mark is None or mark - _SLACK_MS > now:
             return yesterday + _SLACK_MS
         return min(mark, now) if mark > yesterday else mark + _SLACK_MS
+
+    def _kept_up(self, now: int, handled: int) -> int | None:
+        """Return when the last look was, where it ended just now: what waits since waits for it."""
+        late = now - limits.ON_TIME_MS
+        return handled if self._ended_at is not None and self._ended_at >= late else None
 
     def _begin_again(self, now: int, handled: int) -> None:
         """Look again at the ticks of a time that has been before: the clock was set back."""
@@ -111,8 +128,19 @@ class Timers:
             self._timetable.put(subscription, after)
         except CronError as error:
             LOG.warning("subscription %s has no ticks: %s", subscription.subscription_id, error)
+        except Exception:
+            LOG.exception("subscription %s has no ticks", subscription.subscription_id)
 
-    def _fire(self, due: list[Due], now: int, after: int) -> None:
+    def _fire_all(self, due: list[Due], look: _Look) -> None:
+        """Fire what is due; what was not fired is given back."""
+        for start in range(0, len(due), _BATCH):
+            try:
+                self._fire(due[start : start + _BATCH], look)
+            except Exception:
+                self._timetable.give_back(due[start:])
+                raise
+
+    def _fire(self, due: list[Due], look: _Look) -> None:
         """Record the ticks of timers that are due, and enter these again."""
         found = self._store.get_subscriptions([each.subscription_id for each in due])
         living = [
@@ -120,23 +148,39 @@ class Timers:
             for each in due
             if each.subscription_id in found and found[each.subscription_id].enabled
         ]
-        triggers = self._triggers(living, now, after)
+        triggers = self._triggers(living, look)
         while batch := list(islice(triggers, _BATCH)):
             self._record(batch)
         for _, subscription in living:
-            self._enter(subscription, now)
+            self._enter(subscription, look.now)
 
-    def _triggers(
-        self, living: list[tuple[Due, Subscription]], now: int, after: int
-    ) -> Iterator[Trigger]:
+    def _triggers(self, living: list[tuple[Due, Subscription]], look: _Look) -> Iterator[Trigger]:
         functions = self._store.get_functions(sorted({each.function_id for _, each in living}))
         for due, subscription in living:
             function = functions.get(subscription.function_id)
             if function is not None and function.enabled and function.deleted_at is None:
-                for tick in _ticks(subscription, due, now, after):
-                    yield _trigger(function, subscription, tick)
+                yield from _ticks(function, subscription, due, look)
 
     def _record(self, triggers: list[Trigger]) -> None:
+        """Record ticks together; where something is wrong with one of them, each for itself."""
+        try:
+            self._record_all(triggers)
+        except StoreUnavailableError:
+            raise
+        except Exception:
+            LOG.exception("%s ticks could not be recorded together", len(triggers))
+            for each in triggers:
+                self._record_alone(each)
+
+    def _record_alone(self, trigger: Trigger) -> None:
+        try:
+            self._record_all([trigger])
+        except StoreUnavailableError:
+            raise
+        except Exception:
+            LOG.exception("tick %s could not be recorded", trigger.cause.name)
+
+    def _record_all(self, triggers: list[Trigger]) -> None:
         created = self._submitter.run_all(triggers)
         self._unmarked = True
         for trigger, one in zip(triggers, created, strict=True):
@@ -152,12 +196,17 @@ class Timers:
             self._unmarked = False
 
 
-def _ticks(subscription: Subscription, due: Due, now: int, after: int) -> list[int]:
+def _ticks(function: Function, subscription: Subscription, due: Due, look: _Look) -> list[Trigger]:
     """Return what is to be fired of a timer: from the tick on that was due, if it is as it was."""
     same = due.version == version(subscription)
+    after = due.due_at - 1 if same else look.after
     try:
-        return timer.due(subscription, due.due_at - 1 if same else after, now)
+        ticks = timer.due(subscription, after, look.now, look.looked_at)
+        return [_trigger(function, subscription, tick) for tick in ticks]
     except CronError:  # it was changed since; that is told when it is entered again
+        return []
+    except Exception:
+        LOG.exception("subscription %s cannot be fired", subscription.subscription_id)
         return []
 
 

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from pratai_agent.sources import timer
+from pratai_agent.turns import taking_turns
 from pratai_common.records import Subscription
 
 _STALE_MOST = 1000
@@ -20,6 +21,7 @@ class Due(NamedTuple):
     due_at: int
     subscription_id: str
     version: int
+    project_id: str
 
 
 class Timetable:
@@ -45,7 +47,8 @@ class Timetable:
         self.forget(subscription.subscription_id)
         due_at = timer.next_due(subscription, after)
         if due_at is not None:
-            self.give_back([Due(due_at, subscription.subscription_id, version(subscription))])
+            name, project_id = subscription.subscription_id, subscription.project_id
+            self.give_back([Due(due_at, name, version(subscription), project_id)])
 
     def forget(self, subscription_id: str) -> None:
         """Leave a timer out."""
@@ -61,13 +64,15 @@ class Timetable:
         self._drop_stale()
         return self._heap[0].due_at if self._heap else None
 
-    def take(self, now: int, limit: int) -> list[Due]:
-        """Take out timers that are due, longest due first; each is entered again, or given back."""
+    def take(self, now: int) -> list[Due]:
+        """Take out the timers that are due; each is entered again, or given back. Projects take
+        turns, and each has its longest due first: the many timers of one hold up no other's.
+        """
         taken: list[Due] = []
-        while len(taken) < limit and (due_at := self.next_due()) is not None and due_at <= now:
+        while (due_at := self.next_due()) is not None and due_at <= now:
             taken.append(heapq.heappop(self._heap))
             self.forget(taken[-1].subscription_id)
-        return taken
+        return taking_turns(taken)
 
     def give_back(self, entries: Collection[Due]) -> None:
         """Enter timers as they were taken."""

@@ -69,6 +69,15 @@ def strangers(cause: Cause, project_id: str | None) -> Cause:
     return Cause(cause.kind, f"of:{project_id or ''}:{cause.name}")
 
 
+def nobodys(cause: Cause, payload: bytes) -> Cause:
+    """Return the cause where nobody knows who calls: a key counts together with the body, so that
+    nobody can use up the keys of others.
+    """
+    if "Idempotency-Key" not in request.headers:
+        return cause
+    return Cause(cause.kind, f"{cause.name}:{_sha256(payload)}")
+
+
 def perform(event: Trigger, wait: float | None, delivery: str | None = None) -> Response:
     """Do what the function's type says; ``wait`` is how many seconds the caller would wait.
     ``delivery`` is the id that its cause was made from.
@@ -135,7 +144,7 @@ def _call(event: Trigger, wait: float) -> Response:
             raise _unavailable("the scheduler cannot be reached", identity)
         answer = waiter.wait(wait)
     if answer is None:
-        recorded = services().submitter.record_call(call).request
+        recorded = services().submitter.record_call(call, event.function).request
         return _ended(recorded) if recorded.status.final else accepted(recorded)
     if answer.reason == Reason.NODE_LOST:
         raise _unavailable(f"nothing is known of the run: {answer.message}", identity)

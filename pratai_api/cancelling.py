@@ -16,6 +16,14 @@ def cancel(request_ids: Sequence[str]) -> list[Request]:
     One that has ended stays as it is. The scheduler ends what waits, and its nodes what runs; if
     it does not hear of it now, it reads of it within a second.
     """
+    changed = wish(request_ids)
+    for each in request_ids:
+        services().send(Cancel(request_id=each))
+    return changed
+
+
+def wish(request_ids: Sequence[str]) -> list[Request]:
+    """Record that requests shall end, and tell nobody; returns them as they are then."""
     now = services().clock()
 
     def change(request: Request) -> Changed | None:
@@ -27,6 +35,4 @@ def cancel(request_ids: Sequence[str]) -> list[Request]:
     changed = services().store.change_requests(
         [RequestChange(each, change) for each in request_ids]
     )
-    for each in request_ids:
-        services().send(Cancel(request_id=each))
     return [each for each in changed if each is not None]

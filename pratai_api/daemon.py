@@ -13,6 +13,7 @@ from pratai_api.access_log import AccessLog
 from pratai_api.app import create_app
 from pratai_api.auth import open_identity
 from pratai_api.hints import Hints
+from pratai_api.quotas import Quotas
 from pratai_api.rates import Processes, Rates
 from pratai_api.replies import Replies
 from pratai_api.services import Services, Waits
@@ -105,6 +106,7 @@ class ApiServer(BaseApplication):  # type: ignore[misc]
             Sealer(self._key, "event"),
             Sealer(self._key, "hook"),
             NodeUrls(node_url(conf), self._key),
+            Quotas.from_conf(conf),
             conf.api.trust_proxy_ids,
             self._health.ailments,
         )

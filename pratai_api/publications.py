@@ -74,7 +74,7 @@ def _plain(event_id: str, content: bytes) -> Publication:
         "datacontenttype": content_type or None,
         **described,
     }
-    return Publication(cause.name, content, attributes, keyed=True)
+    return Publication(cause.name, content, attributes, "Idempotency-Key" in request.headers)
 
 
 def _batch(content: bytes) -> list[Publication]:

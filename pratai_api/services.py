@@ -8,6 +8,7 @@ from typing import NamedTuple, cast
 from flask import current_app
 
 from pratai_api.errors import ApiError
+from pratai_api.quotas import Quotas
 from pratai_api.rates import Rates
 from pratai_api.replies import Replies
 from pratai_common.archives import Archives
@@ -75,6 +76,7 @@ class Services(NamedTuple):
     event_sealer: Sealer
     hook_sealer: Sealer
     urls: NodeUrls
+    quotas: Quotas
     trust_proxy_ids: bool = False
     ailments: Callable[[int], Sequence[str]] = lambda _port: ()
 

@@ -1,7 +1,8 @@
 """Makes subscriptions: which events run a function, and what may be one."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from pratai_api.errors import ApiError
 from pratai_api.event_schemas import NewSubscription, SubscriptionUpdate
 from pratai_api.services import services
 from pratai_common import cron, filters, limits
+from pratai_common.errors import StoreUnavailableError
 from pratai_common.records import Function, Subscription
 
 _MINUTE_MS = 60_000
@@ -45,16 +47,34 @@ def new(function: Function, asked: NewSubscription, others: Sequence[Subscriptio
         **values,
     )
     check(function, made, others)
+    _check_source(made)
     if len(others) >= limits.MAX_SUBSCRIPTIONS:
         message = f"a function has at most {limits.MAX_SUBSCRIPTIONS} subscriptions"
         raise ApiError(409, "quota", message)
+    if made.kind == "timer":
+        services().quotas.require_timer(services().store, made.project_id)
     return made
 
 
-def add(subscriptions: Iterable[Subscription]) -> None:
-    """Record subscriptions that ``new`` made."""
-    for each in subscriptions:
-        services().store.create_subscription(each)
+def add(subscription: Subscription) -> None:
+    """Record a subscription that ``new`` made."""
+    services().store.create_subscription(subscription)
+
+
+@contextmanager
+def added(subscriptions: Sequence[Subscription]) -> Iterator[None]:
+    """Record subscriptions that ``new`` made, for a function that the block records; they are
+    removed again where that fails, unless the store is away: they would be of no function.
+    """
+    try:
+        for each in subscriptions:
+            add(each)
+        yield
+    except BaseException:
+        with suppress(StoreUnavailableError):
+            for each in subscriptions:
+                services().store.delete_subscription(each.subscription_id)
+        raise
 
 
 def changed(old: Subscription, asked: SubscriptionUpdate, now: int) -> Subscription:
@@ -81,8 +101,16 @@ def check(function: Function, wanted: Subscription, others: Iterable[Subscriptio
     if wanted.filter is not None:
         _check_filter(wanted.filter)
     if wanted.event_id is not None:
-        _check_source(wanted, wanted.event_id)
         _require_unlike(wanted, others)
+
+
+def check_change(function: Function, wanted: Subscription, others: Iterable[Subscription]) -> None:
+    """Raise ApiError for what a subscription cannot become. One that is disabled then may be to
+    what is gone.
+    """
+    check(function, wanted, others)
+    if wanted.enabled:
+        _check_source(wanted)
 
 
 def _timed(values: dict[str, Any]) -> dict[str, Any]:
@@ -125,16 +153,30 @@ def _check_filter(pattern: dict[str, Any]) -> None:
         raise ApiError(400, "invalid", message)
 
 
-def _check_source(wanted: Subscription, event_id: str) -> None:
+def _check_source(wanted: Subscription) -> None:
     """Refuse what the project does not have, and what has subscribers enough."""
+    event_id = wanted.event_id
+    if event_id is None:
+        return
     if wanted.kind == "response":
         finding.function_of(wanted.project_id, event_id)
     else:
         finding.event_of(wanted.project_id, event_id)
-    ids = {each.subscription_id for each in services().store.subscriptions_to([event_id])}
-    if wanted.enabled and len(ids - {wanted.subscription_id}) >= limits.MAX_SUBSCRIBERS:
+    if wanted.enabled and _subscribers(event_id, wanted) >= limits.MAX_SUBSCRIBERS:
         message = f"{event_id} has {limits.MAX_SUBSCRIBERS} subscriptions, more it cannot have"
         raise ApiError(409, "quota", message)
+
+
+def _subscribers(event_id: str, besides: Subscription) -> int:
+    """Return how many enabled subscriptions of living functions there are, besides one."""
+    store = services().store
+    found = store.subscriptions_to([event_id])
+    owners = store.get_functions(list({each.function_id for each in found}))
+    living = {name for name, owner in owners.items() if owner.deleted_at is None}
+    return sum(
+        each.function_id in living and each.subscription_id != besides.subscription_id
+        for each in found
+    )
 
 
 def _require_unlike(wanted: Subscription, others: Iterable[Subscription]) -> None:

@@ -250,7 +250,8 @@ AGENT_OPTS: list[cfg.Opt] = [
         "sources",
         default=200,
         min=0,
-        help="Events whose source one agent serves at a time, a thread each.",
+        help="Events whose source one agent serves at a time, a thread each. Where more want to "
+        "be, projects get equal shares. With 0 an agent fires timers, and leaves events alone.",
     ),
     cfg.ListOpt(
         "deny_networks",
@@ -258,6 +259,27 @@ AGENT_OPTS: list[cfg.Opt] = [
         item_type=_Network(),
         help="Networks that events of users may not connect to. The addresses that a host stands "
         "for are what is looked at. Name your control plane's here.",
+    ),
+]
+QUOTA_OPTS: list[cfg.Opt] = [
+    cfg.IntOpt(
+        "events",
+        default=20,
+        min=0,
+        help="Events with a source that a project may have: each takes one of the places that "
+        "[agent] sources names, and keeps it until it is cleaned up after its deletion.",
+    ),
+    cfg.IntOpt(
+        "published_events",
+        default=200,
+        min=0,
+        help="Events that only the API publishes on that a project may have.",
+    ),
+    cfg.IntOpt(
+        "timers",
+        default=100,
+        min=0,
+        help="Timers that the functions of a project may have together, enabled or not.",
     ),
 ]
 NOTIFICATIONS_OPTS: list[cfg.Opt] = [
@@ -368,6 +390,7 @@ _GROUPS: dict[str | None, list[cfg.Opt]] = {
     "build": BUILD_OPTS,
     "agent": AGENT_OPTS,
     "notifications": NOTIFICATIONS_OPTS,
+    "quota": QUOTA_OPTS,
     "store": STORE_OPTS,
     "archives": ARCHIVES_OPTS,
 }

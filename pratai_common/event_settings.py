@@ -11,6 +11,9 @@ import msgspec
 from msgspec import Meta
 
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
+QueueName = Annotated[str, Meta(min_length=1, max_length=243)]
+"""So that ``.pratai-dead`` may follow it."""
+
 Port = Annotated[int, Meta(ge=1, le=65535)]
 
 
@@ -34,7 +37,7 @@ class MessageSettings(Settings, frozen=True, kw_only=True):
     virtual_host: Name = "/"
     username: Name = "guest"
     tls: bool = False
-    queue: Name | None = None
+    queue: QueueName | None = None
     exchange: Name | None = None
     routing_key: Name = "#"
     max_deliveries: Annotated[int, Meta(ge=1, le=100)] = 3

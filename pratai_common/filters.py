@@ -11,6 +11,8 @@ from typing import Any
 
 MAX_DEPTH = 8
 MAX_CONDITIONS = 100
+MAX_COMPARISONS = 100_000
+"""Of a pattern with one piece of data: some hundredths of a second."""
 
 
 class FilterError(ValueError):
@@ -26,42 +28,68 @@ def check(pattern: Any) -> None:
 
 
 def matches(pattern: dict[str, Any], data: Any) -> bool:
-    """Say whether data matches a pattern that ``check`` accepts."""
-    if isinstance(data, list):
-        return any(matches(pattern, each) for each in data if not isinstance(each, list))
-    return all(_field(wanted, data, name) for name, wanted in pattern.items())
+    """Say whether data matches a pattern that ``check`` accepts. Data that takes more than
+    ``MAX_COMPARISONS`` to find out does not.
+    """
+    try:
+        return _Evaluation().matches(pattern, data)
+    except _TooMuchError:
+        return False
 
 
 _MISSING = object()
 
 
-def _field(wanted: Any, data: Any, name: str) -> bool:
-    value = data.get(name, _MISSING) if isinstance(data, dict) else _MISSING
-    if isinstance(wanted, dict):
-        return matches(wanted, {} if value is _MISSING else value)
-    return any(_condition(each, value) for each in wanted)
+class _TooMuchError(Exception):
+    """The data is larger than anybody's filter may have looked through."""
 
 
-def _condition(wanted: Any, value: Any) -> bool:
-    if isinstance(wanted, dict) and "exists" in wanted:
-        return bool(wanted["exists"]) is (value is not _MISSING)
-    if value is _MISSING:
-        return False
-    if isinstance(wanted, dict):
+class _Evaluation:
+    """Compares one pattern with one piece of data: whoever wrote both must hold up nobody else."""
+
+    def __init__(self) -> None:
+        self._left = MAX_COMPARISONS
+
+    def matches(self, pattern: dict[str, Any], data: Any) -> bool:
+        if isinstance(data, list):
+            return any(
+                self.matches(pattern, each)
+                for each in self._counted(data)
+                if not isinstance(each, list)
+            )
+        return all(self._field(wanted, data, name) for name, wanted in pattern.items())
+
+    def _field(self, wanted: Any, data: Any, name: str) -> bool:
+        value = data.get(name, _MISSING) if isinstance(data, dict) else _MISSING
+        if isinstance(wanted, dict):
+            return self.matches(wanted, {} if value is _MISSING else value)
+        return any(self._condition(each, value) for each in wanted)
+
+    def _condition(self, wanted: Any, value: Any) -> bool:
+        if isinstance(wanted, dict) and "exists" in wanted:
+            return bool(wanted["exists"]) is (value is not _MISSING)
+        if value is _MISSING:
+            return False
+        if not isinstance(wanted, dict):
+            return any(_equal(each, wanted) for each in self._elements(value))
         ((operator, operand),) = wanted.items()
         if operator == "anything-but":
-            return not _any_equal(operand, value)
+            return not any(
+                _equal(each, one)
+                for one in (operand if isinstance(operand, list) else [operand])
+                for each in self._elements(value)
+            )
         holds = _OPERATORS[operator]
-        return any(holds(each, operand) for each in _elements(value))
-    return any(_equal(each, wanted) for each in _elements(value))
+        return any(holds(each, operand) for each in self._elements(value))
 
+    def _elements(self, value: Any) -> list[Any]:
+        return self._counted(value if isinstance(value, list) else [value])
 
-def _elements(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _any_equal(operand: Any, value: Any) -> bool:
-    return any(_equal(each, one) for each in _elements(value) for one in _elements(operand))
+    def _counted(self, elements: list[Any]) -> list[Any]:
+        self._left -= len(elements)
+        if self._left < 0:
+            raise _TooMuchError
+        return elements
 
 
 def _equal(value: Any, wanted: Any) -> bool:
@@ -108,12 +136,18 @@ def _check(pattern: dict[str, Any], where: str, depth: int) -> int:
         if isinstance(wanted, dict) and wanted:
             count += _check(wanted, here, depth + 1)
         elif isinstance(wanted, list) and wanted:
-            count += len(wanted)
             for each in wanted:
                 _check_condition(each, here)
+                count += _weight(each)
         else:
             raise FilterError(f"{here}: a list of conditions, or an object of fields, is expected")
     return count
+
+
+def _weight(condition: Any) -> int:
+    """Return for how many conditions one counts: each value that a field must not have is one."""
+    operand = condition.get("anything-but") if isinstance(condition, dict) else None
+    return max(1, len(operand)) if isinstance(operand, list) else 1
 
 
 def _check_condition(condition: Any, where: str) -> None:

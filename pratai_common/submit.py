@@ -22,6 +22,8 @@ from pratai_common.records import Body, Function, Request, Status, Version
 from pratai_common.store.base import Created, NewRequest, Store
 
 Send = Callable[[Message], object]
+_MOST_IN_A_WRITE = 256
+"""Requests: others that write wait no longer than for so many."""
 
 
 class Cause(msgspec.Struct, frozen=True):
@@ -96,11 +98,15 @@ class Submitter:
             return self._submit([NewRequest(request, body)])[0]
 
     def run_all(self, triggers: Sequence[Trigger]) -> list[Created]:
-        """Submit runs in one write, each durable when this returns; what ``run`` raises, this does
-        too, and then any of them may be recorded.
+        """Submit runs, each durable when this returns; what ``run`` raises, this does too, and then
+        any of them may be recorded. A payload that several have is kept once.
         """
-        new = [NewRequest(*self._request(trigger)) for trigger in triggers]
-        return self._submit(new) if new else []
+        kept: dict[bytes, Body] = {}
+        recorded: list[Created] = []
+        for start in range(0, len(triggers), _MOST_IN_A_WRITE):
+            part = triggers[start : start + _MOST_IN_A_WRITE]
+            recorded += self._submit([NewRequest(*self._request(each, kept)) for each in part])
+        return recorded
 
     def call(self, trigger: Trigger, wait_ms: int) -> Submitted | None:
         """Submit a run that is in no store, for a caller who waits so long at most.
@@ -113,8 +119,9 @@ class Submitter:
         with logged(request.request_id):
             return call if self._send(call) else None
 
-    def record_call(self, call: Submitted) -> Created:
-        """Record a call whose caller waits no longer: from now on it is an asynchronous request.
+    def record_call(self, call: Submitted, function: Function) -> Created:
+        """Record a call of a function whose caller waits no longer: from now on it is an
+        asynchronous request.
 
         It is on its way already: the scheduler finds out how far it came.
         """
@@ -122,7 +129,7 @@ class Submitter:
             call.request,
             status=Status.RUNNING,
             reply_to=None,
-            expires_at=call.request.created_at + limits.ASYNC_LIFETIME_MS,
+            expires_at=call.request.created_at + lifetime_ms(function),
         )
         with logged(request.request_id):
             return self._store.create_requests([NewRequest(request, call.input)])[0]
@@ -145,11 +152,20 @@ class Submitter:
         with logged(request.request_id):
             return self._submit([NewRequest(request, None)])[0]
 
-    def _request(self, trigger: Trigger) -> tuple[Request, Body]:
+    def _kept(self, payload: bytes | Body, kept: dict[bytes, Body]) -> Body:
+        if isinstance(payload, Body):
+            return payload
+        if payload not in kept:
+            kept[payload] = self._archives.keep(payload)
+        return kept[payload]
+
+    def _request(
+        self, trigger: Trigger, kept: dict[bytes, Body] | None = None
+    ) -> tuple[Request, Body]:
         """Return the request that is asked for, and its input, which is kept by then."""
         now = self._clock()
-        function, parent, payload = trigger.function, trigger.parent, trigger.payload
-        body = payload if isinstance(payload, Body) else self._archives.keep(payload)
+        function, parent = trigger.function, trigger.parent
+        body = self._kept(trigger.payload, {} if kept is None else kept)
         starts = max(now, trigger.not_before or now)
         request = Request(
             request_id=request_id(function.project_id, function.function_id, trigger.cause),

@@ -28,7 +28,7 @@ def outcome(request: Request) -> Literal["success", "failure"] | None:
 
 def attributes(request: Request, kind: str) -> dict[str, Any]:
     """Return the end of a request as CloudEvents names it; ``kind`` is its type's last part."""
-    return {
+    told: dict[str, Any] = {
         "specversion": "1.0",
         "type": f"pratai.{kind}",
         "source": f"/v1/functions/{request.function_id}",
@@ -37,6 +37,9 @@ def attributes(request: Request, kind: str) -> dict[str, Any]:
         "time": iso(request.finished_at or request.created_at),
         "datacontenttype": "application/json",
     }
+    if request.response is not None and request.response.encoding == "base64":
+        told["datacontentencoding"] = "base64"
+    return told
 
 
 def failure(request: Request, payload: Body | None) -> bytes:

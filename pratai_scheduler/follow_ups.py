@@ -17,15 +17,18 @@ from pratai_common.errors import ArchiveMissingError, ArchivesUnavailableError
 from pratai_common.listening import Listener, choose, listening
 from pratai_common.log_context import logged
 from pratai_common.publishing import Occurrence, Publisher
-from pratai_common.records import Body, Event, Function, Request
+from pratai_common.records import Body, Event, Function, Request, Subscription
 from pratai_common.store.base import Changed, RequestChange, Store
 from pratai_common.submit import Cause, Send, Submitter, Trigger
 from pratai_scheduler.endings import Ended, attributes, dead_letter, failure, outcome
 
 LOG = logging.getLogger(__name__)
-_MOST_IN_A_WRITE = 256
+_MOST_IN_A_SWEEP = 256
 _LEFT_MS = 5000
 """So long after its end a request that is still ``following`` was left by a collector that died."""
+
+_CLOCKS_MS = 60_000
+"""By so much the clocks of API and collector may differ."""
 
 _NULL = Body.inline(b"null")
 
@@ -71,19 +74,15 @@ class FollowUps:
                 except ArchivesUnavailableError as error:
                     LOG.error("what follows from its end was not recorded: %s", error)
                     left.add(request.request_id)
-        self._submit(triggers)
+        self._submitter.run_all(triggers)
         self._unmark([each.request for each in followed if each.request.request_id not in left])
         return left
 
     def sweep(self) -> None:
         """Record what follows from ends that a collector has stored and came no further."""
         before = self._clock() - _LEFT_MS
-        found = self._store.following_requests(before, _MOST_IN_A_WRITE)
+        found = self._store.following_requests(before, _MOST_IN_A_SWEEP)
         self.record([Ended(request) for request in found])
-
-    def _submit(self, triggers: Sequence[Trigger]) -> None:
-        for start in range(0, len(triggers), _MOST_IN_A_WRITE):
-            self._submitter.run_all(triggers[start : start + _MOST_IN_A_WRITE])
 
     def _unmark(self, requests: Sequence[Request]) -> None:
         """Note that what follows is recorded."""
@@ -115,6 +114,7 @@ class FollowUps:
             if each.subscription.kind == "response"
             and each.subscription.outcome in ("any", came)
             and each.function.project_id == request.project_id
+            and not _came_later(each.subscription, request)
         ]
         if not wanted:
             return []
@@ -173,6 +173,14 @@ class FollowUps:
             attributes=attributes(request, "dead_letter"),
             kind="dead_letter",
         )
+
+
+def _came_later(subscription: Subscription, request: Request) -> bool:
+    """Say whether somebody began to listen when a request had ended long ago: its result may come
+    again, from a node that was away.
+    """
+    since = subscription.created_at if subscription.since is None else subscription.since
+    return since > (request.finished_at or request.created_at) + _CLOCKS_MS
 
 
 def _share(parent: Request, children: int) -> int:

@@ -11,6 +11,7 @@ from werkzeug.serving import make_server
 from pratai_api import event_sources
 from pratai_api.app import create_app
 from pratai_api.auth import NoAuth
+from pratai_api.quotas import Quotas
 from pratai_api.rates import Rates
 from pratai_api.replies import Replies
 from pratai_api.services import Services, Waits
@@ -62,6 +63,7 @@ class NodeApi:
                 event_sealer=Sealer(self.key, "event"),
                 hook_sealer=Sealer(self.key, "hook"),
                 urls=self.urls,
+                quotas=Quotas(events=1, published_events=1, timers=1),
             ),
             NoAuth(),
         )

@@ -5,34 +5,28 @@ goes wrong becomes a SourceError that its owner may read.
 import logging
 import socket
 import ssl
-import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import kombu
 from amqp.exceptions import AccessRefused, AMQPError, UnexpectedFrame
-from amqp.method_framing import frame_handler
 from amqp.transport import SSLTransport, TCPTransport
 from kombu.transport import pyamqp
 
 from pratai_agent.sources.base import SourceError
+from pratai_agent.sources.frames import BoundedFrames
 from pratai_common import limits
 
 LOG = logging.getLogger(__name__)
-_Frame = tuple[int, int, bytes]
-_HEADER_FRAME = 2
 
 HEARTBEAT_SECONDS = 10
 """A broker that was silent for twice as long is gone."""
 
 _ANSWER_SECONDS = 20
 _MAX_FRAME_BYTES = 8 * limits.MIB
-_MAX_MESSAGE_BYTES = 32 * limits.MIB
-"""A message that is too large for us is held in memory to be put aside. RabbitMQ takes none of more
-than 16 MiB unless it is told to (128 MiB before its version 4).
-"""
 
 
 class Broker(NamedTuple):
@@ -61,10 +55,19 @@ def connected(broker: Broker, heartbeat: int = HEARTBEAT_SECONDS) -> Iterator[py
     with _told(broker):
         connection = _login(broker, heartbeat)
         try:
+            allow(connection, _ANSWER_SECONDS)
             yield connection
+            allow(connection, _ANSWER_SECONDS)
             connection.close()
         finally:
             connection.collect()
+
+
+def allow(connection: pyamqp.Connection, seconds: float) -> None:
+    """Let the broker take so long, from now on, for all that is read of it until this is called
+    again; what comes late raises TimeoutError.
+    """
+    connection.transport.ends = time.monotonic() + seconds
 
 
 @contextmanager
@@ -121,7 +124,7 @@ def _login(broker: Broker, heartbeat: int) -> pyamqp.Connection:
             "read_timeout": _ANSWER_SECONDS,
             "write_timeout": _ANSWER_SECONDS,
             "socket_settings": {socket.TCP_USER_TIMEOUT: _ANSWER_SECONDS * 1000},
-            "frame_handler": _bounded_frames,
+            "frame_handler": BoundedFrames,
         },
     )
     try:
@@ -140,30 +143,24 @@ def _tls(broker: Broker) -> dict[str, Any] | bool:
     }
 
 
-def _bounded_frames(connection: Any, callback: Callable[..., None]) -> Callable[[_Frame], bool]:
-    """Return what takes frames. It raises UnexpectedFrame where one announces too large a body, or
-    has properties that are none.
-    """
-    take: Callable[[_Frame], bool] = frame_handler(connection, callback)
-
-    def bounded(frame: _Frame) -> bool:
-        kind, _channel, content = frame
-        if kind != _HEADER_FRAME:
-            return take(frame)
-        try:
-            (size,) = struct.unpack_from(">Q", content, 4)
-            if size <= _MAX_MESSAGE_BYTES:
-                return take(frame)
-        except (struct.error, ValueError) as error:
-            raise UnexpectedFrame(f"a message with properties of no kind ({error})") from error
-        most = _MAX_MESSAGE_BYTES
-        raise UnexpectedFrame(f"a message of {size} bytes, which must be removed: {most} at most")
-
-    return bounded
-
-
 class _BoundedReads:
-    """What a frame says is its size is what would be kept in memory of it."""
+    """What a frame says is its size is what would be kept in memory of it. What is not there at
+    ``ends``, of the monotonic clock, is not waited for, however much comes meanwhile.
+    """
+
+    ends = 0.0
+    _quick_recv: Callable[[int], bytes]
+
+    def _setup_transport(self) -> None:
+        super()._setup_transport()  # type: ignore[misc]  # of a mixin
+        receive = self._quick_recv
+
+        def in_time(count: int) -> bytes:
+            if time.monotonic() > self.ends:
+                raise TimeoutError
+            return receive(count)
+
+        self._quick_recv = in_time
 
     def _read(self, count: int, initial: bool = False) -> bytes:
         if count > _MAX_FRAME_BYTES:
@@ -184,9 +181,9 @@ class _Connection(pyamqp.Connection):  # type: ignore[misc]  # kombu has no type
     def Transport(  # noqa: N802
         self, host: str, connect_timeout: float, ssl: Any = False, *timeouts: Any, **options: Any
     ) -> Any:
-        """Return the way to the broker."""
+        """Return the way to the broker, which has so long for all of the login."""
         read_timeout, write_timeout = timeouts
-        return (_Secure if ssl else _Plain)(
+        way = (_Secure if ssl else _Plain)(
             host,
             connect_timeout=connect_timeout,
             ssl=ssl,
@@ -194,6 +191,8 @@ class _Connection(pyamqp.Connection):  # type: ignore[misc]  # kombu has no type
             write_timeout=write_timeout,
             **options,
         )
+        way.ends = time.monotonic() + connect_timeout
+        return way
 
 
 class _Transport(pyamqp.Transport):  # type: ignore[misc]  # kombu has no types

@@ -28,18 +28,21 @@ _NEW_MS = 60_000
 _NAMED = 5
 """Tables that a note names."""
 
-# Of the tables that are meant: the name, whether its log has rows, and whether it has no key.
+# Of the tables that are named, or of all without a key where none is, the first thousand: the name,
+# whether its log has rows, and whether it has no key.
 _TABLES = """
-SELECT n.nspname || '.' || c.relname,
-       c.relkind = 'r' AND c.relpersistence = 'p',
-       c.relreplident <> 'f' AND NOT EXISTS (
-           SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisvalid AND i.indimmediate
-           AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END)
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname || '.' || c.relname = ANY (%s) OR
-      %s AND c.relkind = 'r' AND c.relpersistence = 'p'
-      AND n.nspname NOT IN ('pg_catalog', 'information_schema')
-ORDER BY 1
+SELECT name, logged, keyless FROM (
+    SELECT n.nspname || '.' || c.relname AS name,
+           c.relkind = 'r' AND c.relpersistence = 'p' AS logged,
+           c.relreplident <> 'f' AND NOT EXISTS (
+               SELECT FROM pg_index i
+               WHERE i.indrelid = c.oid AND i.indisvalid AND i.indimmediate AND
+               CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident END
+           ) AS keyless,
+           n.nspname IN ('pg_catalog', 'information_schema') AS own
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+) t WHERE name = ANY (%s) OR %s AND logged AND keyless AND NOT own
+ORDER BY 1 LIMIT 1000
 """
 # A slot that another agent is making has no status yet.
 _LOST = (

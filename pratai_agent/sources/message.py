@@ -50,6 +50,7 @@ class MessageSource(QueueSource):
         if self.settings.queue is not None:
             with _wanted(f"queue {self.settings.queue}"):
                 channel.queue_declare(self.settings.queue, passive=True)
+            channel.close()
             return self.settings.queue
         with _wanted(f"exchange {self.settings.exchange}"):
             channel.exchange_declare(self.settings.exchange, "", passive=True)
@@ -65,8 +66,7 @@ class MessageSource(QueueSource):
     def clean(self) -> None:
         """See Source. A user's queue is theirs, and what was put aside may be wanted."""
         with connected(self.broker()) as connection:
-            if self.settings.queue is None:
-                delete_queue(connection, self.own_queue)
+            delete_queue(connection, self.own_queue)  # also of former settings
             delete_queue(
                 connection, (self.settings.queue or self.own_queue) + SUFFIX, if_empty=True
             )

@@ -21,21 +21,25 @@ from pratai_common import limits
 from pratai_common.event_settings import NotificationSettings
 
 _LOOK_SECONDS = 5.0
-_DAYS_MS = 24 * 3600 * 1000
+_HOUR_MS = 3600 * 1000
 _BOUNDS = {
-    "x-max-length": 100_000,
-    "x-max-length-bytes": 256 * limits.MIB,
-    "x-expires": 7 * _DAYS_MS,
+    "x-max-length": 10_000,
+    "x-max-length-bytes": 16 * limits.MIB,
+    "x-expires": _HOUR_MS,
 }
-"""Of an event's own queue: while no agent is there the oldest beyond these are lost, and after a
-week all. The broker compares them whenever the queue is declared, so they cannot be an option.
+"""Of an event's own queue: while no agent reads it, since the agents are away or the event is
+disabled, the oldest beyond these are lost, and after an hour all. It is the broker of OpenStack
+itself that would be filled. It compares them whenever the queue is declared, so they cannot be an
+option.
 """
+
+_BOUNDS_ASIDE = {**_BOUNDS, "x-max-length": 1000, "x-expires": 7 * 24 * _HOUR_MS}
 
 
 class NotificationSource(QueueSource):
     """Reads a queue of its own, which it makes as soon as the exchange is there."""
 
-    aside_arguments = {**_BOUNDS, "x-max-length": 1000}
+    aside_arguments = _BOUNDS_ASIDE
 
     @cached_property
     def settings(self) -> NotificationSettings:

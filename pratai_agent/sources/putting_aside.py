@@ -3,19 +3,26 @@ aside into a queue beside theirs, so that none is lost and none blocks those beh
 """
 
 import hashlib
+import logging
 from collections import OrderedDict
 from typing import Any
 
 from amqp.basic_message import Message
 from amqp.exceptions import NotFound, PreconditionFailed
+from amqp.serialization import dumps
 from kombu.transport import pyamqp
 
+from pratai_agent.sources.amqp import allow
 from pratai_common.clock import iso, now_ms
 
+LOG = logging.getLogger(__name__)
 SUFFIX = ".pratai-dead"
 
 _MAX_COUNTED = 10_000
-_CONFIRM_SECONDS = 20
+_CONFIRM_SECONDS = 60
+_OTHERS_BYTES = 4096
+"""All properties but the headers have less; together they are one frame."""
+
 _NOT_KEPT = ("expiration", "user_id")
 """Properties by which the broker would forget a message again, or refuse it from us."""
 
@@ -48,7 +55,8 @@ class Failures:
 
 def _name(message: Message) -> bytes:
     message_id = str(message.properties.get("message_id", ""))
-    return hashlib.sha256(b"%s\0%s" % (message_id.encode(), message.body)).digest()
+    named = message_id.encode(errors="backslashreplace")
+    return hashlib.sha256(b"%s\0%s" % (named, message.body)).digest()
 
 
 def put_aside(
@@ -62,19 +70,16 @@ def put_aside(
     returns. ``arguments`` are those of that queue where it is made.
     """
     name = queue + SUFFIX
+    allow(connection, _CONFIRM_SECONDS)
     _declare(connection, name, arguments)
-    headers = {
-        **{
-            key: value
-            for key, value in (message.headers or {}).items()
-            if key not in _ROUTING_HEADERS
-        },
+    told = {
         "x-pratai-error": error,
         "x-pratai-queue": queue,
         "x-pratai-exchange": message.delivery_info["exchange"],
         "x-pratai-routing-key": message.delivery_info["routing_key"],
         "x-pratai-time": iso(now_ms()),
     }
+    headers = _headers(message, told, connection.frame_max - _OTHERS_BYTES)
     properties = {
         key: value for key, value in message.properties.items() if key not in _NOT_KEPT
     } | {"application_headers": headers, "delivery_mode": 2}
@@ -85,6 +90,23 @@ def put_aside(
             mandatory=True,
             confirm_timeout=_CONFIRM_SECONDS,
         )
+
+
+def _headers(message: Message, told: dict[str, str], most: int) -> dict[str, Any]:
+    """Return the headers of a message and what is told besides; this alone where the others cannot
+    be written, or all would have more than ``most`` bytes.
+    """
+    kept = {
+        key: value for key, value in (message.headers or {}).items() if key not in _ROUTING_HEADERS
+    }
+    try:
+        written = dumps("F", [kept | told])
+    except Exception as failed:  # noqa: BLE001 - py-amqp lets through what values lead to
+        LOG.warning(
+            "the headers of a message that is put aside cannot be kept: %s", type(failed).__name__
+        )
+        return told
+    return kept | told if len(written) <= most else told
 
 
 def _declare(connection: pyamqp.Connection, name: str, arguments: dict[str, Any] | None) -> None:

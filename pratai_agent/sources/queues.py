@@ -11,11 +11,13 @@ from kombu.transport import pyamqp
 
 from pratai_agent.sources.amqp import HEARTBEAT_SECONDS, Broker, beating, connected
 from pratai_agent.sources.base import Happened, Source, SourceError, StoppedError
+from pratai_agent.sources.frames import unreadable
 from pratai_agent.sources.putting_aside import Failures, put_aside
 from pratai_agent.sources.reader import Reader
 
 LOG = logging.getLogger(__name__)
 
+_MAX_CHARACTERS = 500
 WITHOUT_ID = "messages came without an id: one that is delivered twice runs a function twice"
 
 
@@ -122,9 +124,9 @@ class _Serving:
         read, failed = [], []
         for message in batch:
             try:
-                happened = self._source.read(message)
+                happened = self._happened(message)
             except UnreadableError as error:
-                failed.append(Failed(message, str(error)))
+                failed.append(Failed(message, _shown(error)))
             except Exception as error:
                 LOG.exception("a message of the queue %s could not be read", self._queue)
                 failed.append(_unexpected(message, error))
@@ -132,6 +134,11 @@ class _Serving:
                 if happened is not None:
                     read.append(Read(message, happened))
         return read, failed
+
+    def _happened(self, message: Message) -> Happened | None:
+        if reason := unreadable(message):
+            raise UnreadableError(reason)
+        return self._source.read(message)
 
     def _take(self, read: list[Read]) -> list[Failed]:
         """Hand over what was read; returns what could not be taken. Where all of it could not, each
@@ -163,6 +170,11 @@ class _Serving:
         if self._all_had_ids and not all(each.happened.own_id for each in read):
             self._all_had_ids = False
             self._door.state("running", WITHOUT_ID)
+
+
+def _shown(error: UnreadableError) -> str:
+    """Return what is said of it; a message may hold what no text may, and much of it."""
+    return str(error)[:_MAX_CHARACTERS].encode(errors="backslashreplace").decode()
 
 
 def _unexpected(message: Message, error: Exception) -> Failed:

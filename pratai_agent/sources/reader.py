@@ -8,6 +8,7 @@ from amqp.basic_message import Message
 from amqp.exceptions import ConnectionForced
 from kombu.transport import pyamqp
 
+from pratai_agent.sources.amqp import allow
 from pratai_agent.sources.base import SourceError
 from pratai_common import limits
 
@@ -86,6 +87,7 @@ class Reader:
         return len(self._delivered) >= _BATCH_MESSAGES or self._bytes >= _BATCH_BYTES
 
     def _drain(self, seconds: float) -> bool:
+        allow(self._connection, seconds)
         try:
             self._connection.drain_events(timeout=seconds)
         except TimeoutError:

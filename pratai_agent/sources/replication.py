@@ -180,7 +180,12 @@ def _security(sslmode: str) -> dict[str, str]:
     """Return how the connection is kept safe. The agent's own user has files with passwords, keys
     and tickets, perhaps: none of them is shown to the server of somebody's event.
     """
-    own = {"passfile": "/nonexistent", "sslcertmode": "disable", "gssencmode": "disable"}
+    own = {
+        "passfile": "/nonexistent",
+        "sslcertmode": "disable",
+        "gssencmode": "disable",
+        "require_auth": "none,password,md5,scram-sha-256",
+    }
     if sslmode != "verify-full":
         return {"sslmode": sslmode, **own}
     trusted = ssl.get_default_verify_paths().cafile or "system"

@@ -6,7 +6,8 @@ its id is the same whoever submits it and however often.
 
 A tick is on time for ``ON_TIME_MS``, and then fired whatever the timer says. One that nobody fired
 by then is missed: of those the timer has none fired (``skip``), the latest (``once``), or all of
-them (``all``), at most the latest ``MAX_MISSED_TICKS``.
+them (``all``), at most the latest ``MAX_MISSED_TICKS``. What waited since an agent had so much to
+fire is not missed: ticks after its last look are on time, too (``looked_at``).
 """
 
 from pratai_common import cron, limits
@@ -41,10 +42,15 @@ def next_due(subscription: Subscription, after: int) -> int | None:
     return start(subscription) + (passed + 1) * subscription.frequency_ms
 
 
-def due(subscription: Subscription, after: int, now: int) -> list[int]:
-    """Return which ticks are to be fired of those that came due after one moment, until now."""
+def due(
+    subscription: Subscription, after: int, now: int, looked_at: int | None = None
+) -> list[int]:
+    """Return which ticks are to be fired of those that came due after one moment, until now.
+    Those after ``looked_at`` are on time, however long ago that was.
+    """
     after = max(after, start(subscription))
-    late = max(after, now - limits.ON_TIME_MS - 1)
+    late = now - limits.ON_TIME_MS - 1
+    late = max(after, late if looked_at is None else min(late, looked_at))
     most = _CHOSEN_OF_MISSED[subscription.misfire]
     missed = _latest(subscription, after, late, most) if most else []
     return missed + _latest(subscription, late, now, limits.ON_TIME_MS + 1)

@@ -1,5 +1,7 @@
 """Calls: events that come by HTTP, to a function by its id or to its public endpoint."""
 
+import logging
+
 import msgspec
 from flask import Response, request
 
@@ -12,8 +14,10 @@ from pratai_common import limits
 from pratai_common.clock import iso
 from pratai_common.errors import Reason
 from pratai_common.records import Function
+from pratai_common.sealing import SealError
 from pratai_common.submit import Cause, Trigger
 
+LOG = logging.getLogger(__name__)
 _SHOWN_HEADERS = ("accept", "content-type", "user-agent", "x-request-id", "traceparent")
 _SHOWN_PREFIXES = ("ce-", "webhook-", "x-github-", "x-gitlab-", "x-hub-")
 _SECRET_HEADERS = frozenset(name.lower() for name in hook_auth.TOKEN_HEADERS)
@@ -31,9 +35,11 @@ def execute(function_id: str) -> Response:
     call = json_body(schemas.Call)
     if call.not_before is not None and function.type == "wait_for_response":
         raise ApiError(400, "invalid", "not_before goes with type async only")
-    cause = calls.cause("http")
+    cause, payload = calls.cause("http"), bytes(call.payload)
     if (who := caller.project_id()) != function.project_id:
         cause = calls.strangers(cause, who)
+        if who is None:
+            cause = calls.nobodys(cause, payload)
         _require_within_rate(function)
     attributes = _attributes(function, cause, "pratai.http", "application/json")
     return calls.perform(
@@ -41,7 +47,7 @@ def execute(function_id: str) -> Response:
             function=function,
             user_id=user_id,
             cause=cause,
-            payload=bytes(call.payload),
+            payload=payload,
             attributes=attributes,
             not_before=moment(call.not_before),
         ),
@@ -67,6 +73,8 @@ def receive(token: str) -> Response:
     _require_within_rate(function)
     payload, described = hook_bodies.payload(content)
     cause = calls.cause("webhook", delivery)
+    if function.auth == "none":
+        cause = calls.nobodys(cause, payload)
     attributes = _attributes(function, cause, "pratai.webhook", request.mimetype or None)
     return calls.perform(
         Trigger(
@@ -118,13 +126,23 @@ def _require_sender(function: Function, content: bytes) -> str | None:
     """
     if function.auth == "none":
         return None
-    secret = services().hook_sealer.open(function.auth_secret or "")
+    secret = _secret(function)
     now = services().clock() / 1000
     delivery = hook_auth.Delivery(lambda name: request.headers.get(name, ""), content, now)
     try:
         return hook_auth.verify(function.auth, secret, delivery)
     except hook_auth.RefusedError as error:
         raise ApiError(401, error.reason, str(error)) from None
+
+
+def _secret(function: Function) -> str:
+    """Return what the senders of a function know; raises ApiError (503)."""
+    try:
+        return services().hook_sealer.open(function.auth_secret or "")
+    except SealError as error:
+        LOG.error("the auth_secret of function %s cannot be read: %s", function.function_id, error)
+        message = "the function's auth_secret cannot be read; set it anew"
+        raise ApiError(503, "secret_unavailable", message) from None
 
 
 def _require_within_rate(function: Function) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import uuid
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from flask import Response
@@ -18,8 +19,9 @@ from pratai_api.schemas import MAX_PAGE
 from pratai_api.services import services
 from pratai_common.errors import NameTakenError
 from pratai_common.publishing import Occurrence
-from pratai_common.records import PUBLISHED, Event
+from pratai_common.records import PUBLISHED, Event, Request
 from pratai_common.store.base import Created, EventFilter, FunctionFilter, Page
+from pratai_common.submit import request_id
 
 _ALL_PROJECTS = "event:all_projects"
 
@@ -43,11 +45,12 @@ def index() -> Response:
 
 def create() -> Response:
     """Create an event, on which may be published at once; its source is connected to soon."""
-    asked = json_body(EventCreate)
+    asked, who = json_body(EventCreate), caller.current()
     if asked.all_projects:
         caller.require(_ALL_PROJECTS)
     settings = event_sources.checked(asked.source, asked.settings)
-    now, who = services().clock(), caller.current()
+    services().quotas.require_event(services().store, who.project_id, asked.source)
+    now = services().clock()
     made = Event(
         event_id=str(uuid.uuid4()),
         project_id=who.project_id,
@@ -76,9 +79,7 @@ def show(event_id: str) -> Response:
 
 def update(event_id: str) -> Response:
     """Change an event; its source is connected to anew."""
-    event, asked = finding.event(event_id), json_body(EventUpdate)
-    if event.all_projects:
-        caller.require(_ALL_PROJECTS)
+    event, asked = _own_event(event_id), json_body(EventUpdate)
     values, now = _values(event, asked), services().clock()
     try:
         after = services().store.change_event(event_id, lambda old: _changed(old, values, now))
@@ -89,7 +90,7 @@ def update(event_id: str) -> Response:
 
 def delete(event_id: str) -> Response:
     """Delete an event and the subscriptions to it, unless dead letters of functions go to it."""
-    event, store = finding.event(event_id), services().store
+    event, store = _own_event(event_id), services().store
     _require_unused(event)
     for each in store.subscriptions_to([event_id]):
         store.delete_subscription(each.subscription_id)
@@ -116,12 +117,21 @@ def publish(event_id: str) -> Response:
     occurrences: dict[str, Occurrence] = {}
     for each in published:
         occurrences.setdefault(each.id, _occurrence(event, each, not_before))
+    _require_same_bodies(published, occurrences)
     created = services().publisher.publish(list(occurrences.values()))
     caused = dict(zip(occurrences, created, strict=True))
     shown = [_shown(each, caused[each.id]) for each in published]
     ids = {name: None for each in shown for name in each.request_ids}
     answer = event_views.Published(request_ids=[*ids], event_id=event_id, published=shown)
     return json_answer(answer, 202)
+
+
+def _own_event(event_id: str) -> Event:
+    """Return an event that the caller may change; raises ApiError (403, 404)."""
+    event = finding.event(event_id)
+    if event.all_projects:
+        caller.require(_ALL_PROJECTS)
+    return event
 
 
 def _occurrence(event: Event, published: Publication, not_before: int | None) -> Occurrence:
@@ -135,14 +145,32 @@ def _occurrence(event: Event, published: Publication, not_before: int | None) ->
     )
 
 
-def _shown(published: Publication, caused: list[Created]) -> event_views.PublishedOccurrence:
-    """Return what became of what was published; raises ApiError where its key was used before,
-    with another body.
-    """
+def _require_same_bodies(
+    published: Iterable[Publication], occurrences: Mapping[str, Occurrence]
+) -> None:
+    """Refuse what has a key that was used with another body before any of it is recorded."""
+    for each in published:
+        if each.keyed:
+            (triggers,) = services().publisher.triggers([occurrences[each.id]])
+            ids = [
+                request_id(one.function.project_id, one.function.function_id, one.cause)
+                for one in triggers
+            ]
+            _require_same_body(each, services().store.get_requests(ids).values())
+
+
+def _require_same_body(published: Publication, requests: Iterable[Request]) -> None:
     sha256 = hashlib.sha256(published.payload).hexdigest()
-    if published.keyed and any(each.request.input_sha256 != sha256 for each in caused):
+    if published.keyed and any(each.input_sha256 != sha256 for each in requests):
         message = "this Idempotency-Key was used with another body"
         raise ApiError(422, "idempotency_key_reused", message)
+
+
+def _shown(published: Publication, caused: list[Created]) -> event_views.PublishedOccurrence:
+    """Return what became of what was published; raises ApiError where its key was used meanwhile,
+    with another body.
+    """
+    _require_same_body(published, [each.request for each in caused])
     ids = [each.request.request_id for each in caused]
     return event_views.PublishedOccurrence(id=published.attributes["id"], request_ids=ids)
 

@@ -1,6 +1,8 @@
 """Functions: what they are, and what may change of them."""
 
+from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
 
 from flask import Response, request
 from msgspec import UNSET
@@ -27,6 +29,12 @@ from pratai_common.errors import NameTakenError, StoreUnavailableError
 from pratai_common.messages import Cancel, FunctionChanged
 from pratai_common.records import Function, FunctionStatus, Request, Status, Version
 from pratai_common.store.base import FunctionFilter, Page, RequestFilter
+
+_CANCELLED_IN_A_WRITE = 256
+"""Requests: others that write wait no longer than for so many."""
+
+_MOST_CANCELLED = 40 * _CANCELLED_IN_A_WRITE
+"""Of a function that is deleted: its caller waits for it."""
 
 
 def index() -> Response:
@@ -56,9 +64,9 @@ def create() -> Response:
     subscriptions = first_subscriptions.make(function, metadata)
     _require_free_name(function)
     version = uploads.first_version(function, uploads.zip_content())
-    subscribing.add(subscriptions)
     try:
-        _record(function, version)
+        with subscribing.added(subscriptions):
+            _record(function, version)
     except NameTakenError:
         raise _taken(function.name) from None
     return json_answer(views.function(function), 201)
@@ -89,10 +97,10 @@ def delete(function_id: str) -> Response:
     """Delete a function and its subscriptions, and those to how it ends: what waits is cancelled,
     its records stay.
     """
-    finding.function(function_id)
-    store = services().store
+    function, store = finding.function(function_id), services().store
     for each in [*store.subscriptions_of(function_id), *store.subscriptions_to([function_id])]:
         store.delete_subscription(each.subscription_id)
+    _cancel_scheduled(function)  # before: a deletion that failed here can be repeated
     _mark_deleted(function_id)
     _tell_scheduler(function_id)
     return Answer(status=204)
@@ -158,6 +166,16 @@ def _record(function: Function, version: Version) -> None:
         raise
 
 
+def _cancel_scheduled(function: Function) -> None:
+    """Cancel what is put off, the newest first: the scheduler would not look at it until it is due.
+    Whatever is more than this bound ends when it is due.
+    """
+    which = RequestFilter(function_id=function.function_id, status=Status.SCHEDULED)
+    pages = _pages(function.project_id, which, _CANCELLED_IN_A_WRITE)
+    for found in islice(pages, _MOST_CANCELLED // _CANCELLED_IN_A_WRITE):
+        cancelling.wish([each.request_id for each in found])
+
+
 def _mark_deleted(function_id: str) -> None:
     now = services().clock()
     services().store.change_function(
@@ -166,12 +184,15 @@ def _mark_deleted(function_id: str) -> None:
 
 
 def _running_requests(project_id: str, which: RequestFilter) -> list[Request]:
-    found: list[Request] = []
-    page = Page(schemas.MAX_PAGE)
-    while more := services().store.list_requests(project_id, which, page):
-        found += more
-        page = Page(schemas.MAX_PAGE, more[-1].request_id)
-    return found
+    pages = _pages(project_id, which, schemas.MAX_PAGE)
+    return [each for found in pages for each in found]
+
+
+def _pages(project_id: str, which: RequestFilter, size: int) -> Iterator[list[Request]]:
+    page = Page(size)
+    while found := services().store.list_requests(project_id, which, page):
+        yield found
+        page = Page(size, found[-1].request_id)
 
 
 def _changed(function: Function, settings: schemas.FunctionSettings) -> Function:

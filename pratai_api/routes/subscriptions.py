@@ -23,7 +23,7 @@ def create(function_id: str) -> Response:
     asked: event_schemas.NewSubscription = json_body(event_schemas.SubscriptionCreate)
     others = services().store.subscriptions_of(function.function_id)
     made = subscribing.new(function, asked, others)
-    subscribing.add([made])
+    subscribing.add(made)
     return json_answer(event_views.subscription(made), 201)
 
 
@@ -34,7 +34,7 @@ def update(function_id: str, subscription_id: str) -> Response:
     asked = json_body(event_schemas.SubscriptionUpdate)
     others = services().store.subscriptions_of(function.function_id)
     now = services().clock()
-    subscribing.check(function, subscribing.changed(found, asked, now), others)
+    subscribing.check_change(function, subscribing.changed(found, asked, now), others)
     after = services().store.change_subscription(
         subscription_id, lambda old: subscribing.changed(old, asked, now)
     )

@@ -249,7 +249,9 @@ class Store(ABC):
 
     @abstractmethod
     def create_event(self, event: Event) -> None:
-        """Add an event; raises NameTakenError if a living one has its name in the project."""
+        """Add an event, which is in lists when this returns; raises NameTakenError if a living one
+        has its name in the project.
+        """
 
     @abstractmethod
     def get_events(self, event_ids: Sequence[str]) -> dict[str, Event]:
@@ -291,6 +293,12 @@ class Store(ABC):
         """Return the enabled subscriptions of a kind, of all projects, by id: those that were
         ``updated_at`` (or else ``created_at``) that moment or later. Of functions whatever their
         state.
+        """
+
+    @abstractmethod
+    def count_subscriptions(self, project_id: str, kind: str) -> int:
+        """Return how many subscriptions of a kind a project has, enabled or not, as last written
+        by anyone. Of functions whatever their state.
         """
 
     @abstractmethod

@@ -221,6 +221,10 @@ class ElasticsearchStore(Store):
         """See Store."""
         return self._subscriptions.of_kind(kind, changed_since)
 
+    def count_subscriptions(self, project_id: str, kind: str) -> int:
+        """See Store."""
+        return self._subscriptions.count(project_id, kind)
+
     def subscriptions_of(self, function_id: str) -> list[Subscription]:
         """See Store."""
         return self._subscriptions.of_function(function_id)

@@ -22,7 +22,7 @@ class Events:
 
     def create(self, event: Event) -> None:
         """See Store.create_event."""
-        self._named.create(event)
+        self._named.create(event, refresh=True)
 
     def get(self, event_ids: Sequence[str]) -> dict[str, Event]:
         """See Store.get_events."""

@@ -79,6 +79,7 @@ KINDS = {
         1,
         {
             "subscription_id": _WORD,
+            "project_id": _WORD,
             "function_id": _WORD,
             "event_id": _WORD,
             "kind": _WORD,

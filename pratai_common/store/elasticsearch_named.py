@@ -46,12 +46,12 @@ class Named(Generic[N]):
         self._columns = columns
         self._besides = besides
 
-    def create(self, new: N) -> None:
-        """Add a record; raises NameTakenError."""
+    def create(self, new: N, *, refresh: bool = False) -> None:
+        """Add a record, which is in lists when this returns if asked for; raises NameTakenError."""
         self._moved_name(None, new)
         self._besides(None, new)
         name = self._id(new)
-        if not self._access.added(self._kind, name, self._source(new)):
+        if not self._access.added(self._kind, name, self._source(new), refresh=refresh):
             raise StoreUnavailableError(f"{self._key} {name} exists already")
 
     def get(self, ids: Sequence[str]) -> dict[str, N]:

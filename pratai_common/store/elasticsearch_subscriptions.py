@@ -31,6 +31,11 @@ class Subscriptions:
         found = self._found(all_of(_changed_since(changed_since), kind=kind, enabled=True))
         return [each for each in found if _changed_at(each) >= changed_since]
 
+    def count(self, project_id: str, kind: str) -> int:
+        """See Store.count_subscriptions."""
+        found = self._found(all_of(_of_project(project_id), kind=kind))
+        return sum(each.project_id == project_id for each in found)
+
     def of_function(self, function_id: str) -> list[Subscription]:
         """See Store.subscriptions_of."""
         found = self._found(all_of(function_id=function_id))
@@ -71,9 +76,16 @@ def _changed_since(moment: int) -> Query:
     return {"bool": {"should": [{"range": {"changed_at": {"gte": moment}}}, unknown]}}
 
 
+def _of_project(project_id: str) -> Query:
+    """Return the filter for what may be of a project, as ``_changed_since`` does."""
+    unknown = {"bool": {"must_not": [{"exists": {"field": "project_id"}}]}}
+    return {"bool": {"should": [{"term": {"project_id": project_id}}, unknown]}}
+
+
 def _source(subscription: Subscription) -> Source:
     return {
         "subscription_id": subscription.subscription_id,
+        "project_id": subscription.project_id,
         "function_id": subscription.function_id,
         "event_id": subscription.event_id,
         "kind": subscription.kind,

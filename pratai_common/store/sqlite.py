@@ -310,6 +310,10 @@ class SQLiteStore(Store):
         """See Store."""
         return self._subscriptions.of_kind(kind, changed_since)
 
+    def count_subscriptions(self, project_id: str, kind: str) -> int:
+        """See Store."""
+        return self._subscriptions.count(project_id, kind)
+
     def subscriptions_of(self, function_id: str) -> list[Subscription]:
         """See Store."""
         return self._subscriptions.of(function_id)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, func, select
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.dialects.sqlite import insert
 
@@ -98,6 +98,16 @@ class Subscriptions:
             changed_since <= schema.SUBSCRIPTION_CHANGED_AT,
         )
         return self._by_id(query)
+
+    def count(self, project_id: str, kind: str) -> int:
+        """See Store.count_subscriptions."""
+        table = schema.subscriptions
+        query = (
+            select(func.count())
+            .select_from(table)
+            .where(schema.field(table, "project_id") == project_id, table.c.kind == kind)
+        )
+        return self._access.read(lambda connection: connection.execute(query).scalar_one())
 
     def of(self, function_id: str) -> list[Subscription]:
         """See Store.subscriptions_of."""

@@ -170,6 +170,7 @@ Index(
     SUBSCRIPTION_CHANGED_AT,
 )
 Index("subscriptions_by_function", subscriptions.c.function_id)
+Index("subscriptions_by_project", field(subscriptions, "project_id"), subscriptions.c.kind)
 Index(
     "subscriptions_by_event", EVENT_ID, subscriptions.c.enabled, sqlite_where=EVENT_ID.is_not(None)
 )

@@ -3,12 +3,14 @@ come.
 """
 
 import json
+import struct
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import amqp
 import pytest
 
 from pratai_agent.sources.message import MessageSource
@@ -242,6 +244,7 @@ POISON: list[tuple[bytes, dict[str, Any], str]] = [
         "it is no CloudEvent: it has no source, type, specversion",
     ),
     (b"half a character", {"type": "\ud800"}, "it cannot be taken: UnicodeEncodeError"),
+    (b"half an id", {"message_id": "\ud800"}, "it cannot be taken: UnicodeEncodeError"),
     (b"to expire", {"expiration": "600000", "user_id": "pratai", **JSON}, "no reason"),
 ]
 
@@ -270,6 +273,63 @@ def test_what_cannot_be_taken_is_put_aside(messages: Messages, queue: str) -> No
     assert found[b"to expire"].properties["content_type"] == "application/json"
     assert not {"expiration", "user_id"} & found[b"to expire"].properties.keys()
     assert all(each.properties["delivery_mode"] == 2 for each in dead)
+
+
+class Raw(amqp.Message):  # type: ignore[misc]  # amqp has no types
+    """A message whose properties are these bytes."""
+
+    raw = b""
+
+    def _serialize_properties(self) -> bytes:
+        return self.raw
+
+
+def raw(body: bytes, properties: bytes) -> Raw:
+    message = Raw(body)
+    message.raw = properties
+    return message
+
+
+def headers(table: bytes) -> bytes:
+    """Return properties that are persistence and a table of these bytes."""
+    return struct.pack(">HI", 0x3000, len(table)) + table + b"\x02"
+
+
+NO_CLOUD_EVENT = b"\x0ecloudEvents:id"
+NUMBERS = b"A" + struct.pack(">I", 60_000) + b"b\x01" * 30_000
+"""Are written again in much more bytes."""
+
+UNREADABLE: list[tuple[bytes, bytes, str]] = [
+    (b"no text", b"\x90\0\x01\xff\x02", "its properties cannot be read: UnicodeDecodeError: "),
+    (
+        b"no time",
+        headers(b"\x01aT" + struct.pack(">Q", 2**63)),
+        "its properties cannot be read: OverflowError: ",
+    ),
+    (b"too much", headers(NO_CLOUD_EVENT + NUMBERS), "it is no CloudEvent: it has no source, "),
+]
+
+
+def test_properties_that_nobody_can_read(messages: Messages) -> None:
+    """What has such is put aside without them; those behind it arrive."""
+    exchange = messages.broker.exchange()
+    event = messages.event(exchange=exchange, max_deliveries=2)
+    aside = f"pratai.{event.event_id}.pratai-dead"
+    with messages.serving(event) as served:
+        served.runs()
+        with messages.broker.channel() as channel:
+            for body, properties, _reason in UNREADABLE:
+                channel.basic_publish(raw(body, properties), exchange, b"k\xff")
+        messages.broker.publish("key", b"1", message_id="1", exchange=exchange, **JSON)
+        until(lambda: served.state.dead == len(UNREADABLE), "the others are put aside")
+        assert one(served)[0] == 1
+        assert served.state.state == "running"
+    assert messages.broker.depth(f"pratai.{event.event_id}") == 0
+    found = {bytes_of(each): each.headers for each in map(messages.broker.taken, [aside] * 3)}
+    for body, _properties, reason in UNREADABLE:
+        assert found[body]["x-pratai-error"].startswith(reason)
+        assert found[body]["x-pratai-routing-key"] == "k"
+    assert "cloudEvents:id" not in found[b"too much"]
 
 
 def bytes_of(message: Any) -> bytes:
@@ -394,14 +454,17 @@ def test_the_queue_is_deleted(messages: Messages) -> None:
         )
 
 
+AWAY = "what came cannot be recorded: the store or archives are away"
+
+
 def test_nothing_is_acknowledged_while_the_store_is_away(messages: Messages, queue: str) -> None:
     """What was delivered goes back when the agent is stopped, and is delivered again."""
     messages.store.away = True
     messages.broker.publish(queue, *(b"%d" % each for each in range(5)), **JSON)
     event = messages.event(queue=queue)
     with messages.serving(event) as served:
-        served.runs()
         until(lambda: messages.broker.depth(queue) == 0, "all are delivered")
+        assert served.fails() == AWAY
     assert messages.broker.depth(queue) == 5
     with messages.serving(event) as served:
         until(lambda: messages.broker.depth(queue) == 0, "all are delivered again")
@@ -415,12 +478,12 @@ def test_the_connection_lives_while_the_store_is_away(messages: Messages, queue:
     messages.store.away = True
     messages.broker.publish(queue, b"1", **JSON)
     with messages.serving(messages.event(queue=queue)) as served:
-        served.runs()
-        until(lambda: messages.broker.depth(queue) == 0, "it is delivered")
+        assert served.fails() == AWAY
+        assert messages.broker.depth(queue) == 0
         time.sleep(4 * Quick.heartbeat)
         messages.store.away = False
         assert len(served.requests_once(1)) == 1
-    assert served.state.error is None
+        assert (served.runs().state.error, served.state.without_id) == (AWAY, 1)
     assert messages.broker.depth(queue) == 0
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from pratai_agent.sources.notification import NotificationSource
 from pratai_common import conf as configuration
+from pratai_common import limits
 from pratai_common.records import Event
 from tests.contract.served import Events, Served
 from tests.rabbitmq import RabbitMQ
@@ -17,6 +18,11 @@ from tests.waiting import until
 
 TESTS = Path(__file__).parent.parent
 PYTHON = '. "$1/deploy/lib.sh"; printf "%s" "$(cache_folder)/venv/keystone/bin/python"'
+BOUNDS = {
+    "x-max-length": 10_000,
+    "x-max-length-bytes": 16 * limits.MIB,
+    "x-expires": 3600 * 1000,
+}
 
 
 class Cloud:
@@ -55,7 +61,7 @@ def python() -> str:
     """Return the python of Keystone's virtual environment, which has oslo.messaging."""
     root = TESTS.parent
     subprocess.run([root / "deploy" / "services" / "keystone.sh", "install"], check=True)
-    shell = ["bash", "-c", PYTHON, "bash", root]
+    shell = ["bash", "-c", PYTHON, "bash", str(root)]
     return subprocess.run(shell, check=True, capture_output=True, text=True).stdout
 
 
@@ -175,7 +181,10 @@ def test_what_is_none_is_put_aside(cloud: Cloud) -> None:
         cloud.broker.publish(key, b"{}", good, good, b'{"oslo.message": "x"}', exchange=exchange)
         assert types(served, 2) == ["a"]
         until(lambda: served.state.dead == 2, "the others are put aside")
-    aside = f"pratai.{event.event_id}.pratai-dead"
+    own = f"pratai.{event.event_id}"
+    with cloud.broker.channel() as channel:  # which refuses other bounds than the queue has
+        channel.queue_declare(own, durable=True, auto_delete=False, arguments=BOUNDS)
+    aside = f"{own}.pratai-dead"
     reasons = [cloud.broker.taken(aside).headers["x-pratai-error"] for _ in range(2)]
     assert sorted(reasons) == [
         "it is no notification: JSON is malformed: invalid character (byte 0)",

@@ -151,6 +151,11 @@ BAD_EVENTS = [
         "settings of a message event: Expected `int` >= 1 - at `$.port`",
     ),
     (
+        {"name": "a", "source": "message", "settings": {**QUEUE, "queue": "q" * 244}},
+        "invalid",
+        "Expected `str` of length <= 243 - at `$.queue`",
+    ),
+    (
         {"name": "a", "source": "message", "settings": {**QUEUE, "password": "p"}},
         "invalid",
         "Object contains unknown field `password`",

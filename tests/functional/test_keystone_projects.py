@@ -316,4 +316,6 @@ def test_a_strangers_key_is_no_key_of_the_projects(stack: Stack, keystone: Keyst
     assert [stack.ended(each)["result"] for each in ids] == [0, 1, 2]
     for number, token in enumerate(tokens):
         assert asked(token, number).json()["request_id"] == ids[number]
+    for token in tokens[:2]:
         refused(asked(token, "else"), 422, "idempotency_key_reused")
+    assert asked(None, "else").json()["request_id"] not in ids

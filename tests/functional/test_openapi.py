@@ -88,7 +88,9 @@ MOST_SUITES = 8
 @pytest.fixture
 def plain_stack() -> Iterator[Stack]:
     with TemporaryDirectory() as folder:  # a short path: those of sockets have 107 bytes at most
-        settings = {"driver": {"engine": "null", "memory": limits.MAX_MEMORY_MB - 1}}
+        quota = {"events": 10_000, "published_events": 10_000, "timers": 10_000}
+        node = {"engine": "null", "memory": limits.MAX_MEMORY_MB - 1}
+        settings = {"driver": node, "quota": quota}
         running = Stack(Path(folder), settings).start()
         yield running
         running.stop()

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from pratai_api import event_sources
 from pratai_api.app import create_app
 from pratai_api.auth import Identity, NoAuth
+from pratai_api.quotas import Quotas
 from pratai_api.rates import Rates
 from pratai_api.replies import Replies
 from pratai_api.services import Services, Waits
@@ -28,6 +29,7 @@ from pratai_common.submit import Submitter
 from tests.archives import KEY, NODE_URLS, in_folder
 
 T = TypeVar("T")
+ROOM_ENOUGH = Quotas(events=1000, published_events=1000, timers=1000)
 
 
 class Away(SQLiteStore):
@@ -94,7 +96,9 @@ class Away(SQLiteStore):
 class ApiWorld:
     """An application, what it sent to the scheduler, and how its callers are answered."""
 
-    def __init__(self, folder: Path, identity: Identity | None = None) -> None:
+    def __init__(
+        self, folder: Path, identity: Identity | None = None, quotas: Quotas = ROOM_ENOUGH
+    ) -> None:
         self.store = Away(folder / "store.sqlite")
         self.store.create_schema()
         self.sent: list[Any] = []
@@ -123,6 +127,7 @@ class ApiWorld:
                 event_sealer=Sealer(KEY, "event"),
                 hook_sealer=Sealer(KEY, "hook"),
                 urls=NODE_URLS,
+                quotas=quotas,
             ),
             identity or NoAuth(),
         )

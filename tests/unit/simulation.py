@@ -352,7 +352,8 @@ class Simulation:
         for identity, call in list(self.waiting.items()):
             if call.request.expires_at < self.now:
                 del self.waiting[identity]
-                self._submitter.record_call(call)
+                [function] = self.store.get_functions([call.request.function_id]).values()
+                self._submitter.record_call(call, function)
         self._count_running()
 
     # Callers

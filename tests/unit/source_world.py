@@ -77,8 +77,9 @@ class SourceWorld:
 
     def event(self, event_id: str = "e", **values: Any) -> Event:
         """Return a new event, to which the function ``f1`` subscribes."""
-        given = {"source": "probe", "name": event_id, "created_at": 1, "updated_at": 1, **values}
-        event = Event(event_id=event_id, project_id="p", user_id="u", **given)
+        given = {"project_id": "p", "source": "probe", "name": event_id, **values}
+        given = {"created_at": 1, "updated_at": 1, **given}
+        event = Event(event_id=event_id, user_id="u", **given)
         self.store.create_event(event)
         subscription = Subscription(
             subscription_id=f"s-{event_id}",

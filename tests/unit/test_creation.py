@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from pratai_api.routes import functions
 from tests.packages import ECHO
 from tests.unit.api_world import ApiWorld
 
@@ -44,6 +45,29 @@ def test_what_is_half_made_is_not_seen(api_world: ApiWorld, step: str, lost: boo
         answer.json["function_id"]
     ]
     assert len(api_world.sent) == 1
+
+
+@pytest.mark.parametrize("lost", [False, True])
+@pytest.mark.parametrize("step", STEPS)
+def test_what_is_half_made_subscribes_to_nothing(
+    api_world: ApiWorld, step: str, lost: bool
+) -> None:
+    with api_world.away(step, lost=lost):
+        unavailable(create(api_world.api))
+    assert api_world.store.list_subscriptions("webhook") == []
+    assert create(api_world.api).status_code == 201
+    assert len(api_world.store.list_subscriptions("webhook")) == 1
+
+
+def test_a_name_that_was_taken_meanwhile_subscribes_to_nothing(
+    api_world: ApiWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = create(api_world.api).json
+    monkeypatch.setattr(functions, "_require_free_name", lambda _function: None)
+    answer = create(api_world.api)
+    assert (answer.status_code, answer.json["error"]["reason"]) == (409, "name_taken")
+    (left,) = api_world.store.list_subscriptions("webhook")
+    assert left.function_id == made["function_id"]
 
 
 def versions(api: FlaskClient, function_id: str) -> list[tuple[str, str | None]]:

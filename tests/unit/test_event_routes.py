@@ -2,12 +2,15 @@
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from msgspec.structs import replace
 
+from pratai_api.auth import NoAuth
+from pratai_api.caller import Caller
 from pratai_common import limits
 from pratai_common.clock import now_ms
 from pratai_common.records import Daemon, Event, SourceState
@@ -191,6 +194,30 @@ def test_where_dead_letters_go_to_is_not_deleted(api: FlaskClient) -> None:
     assert refused(answer, 404, "event_not_found") == f"the project has no event {event}"
 
 
+class Member(NoAuth):
+    """Everybody is a member of the project ``default``, and no administrator."""
+
+    def identify(self, environ: dict[str, Any]) -> Caller:
+        return Caller("default", "default", lambda rule, _project_id: rule != "event:all_projects")
+
+
+def test_what_tells_of_all_projects_is_no_members_to_change(tmp_path: Path) -> None:
+    """Also where it is of the member's own project, which is the administrator's."""
+    world = ApiWorld(tmp_path, Member())
+    made = create(world.api)
+    path = f"/v1/events/{made['event_id']}"
+    world.store.change_event(made["event_id"], lambda old: replace(old, all_projects=True))
+    for answer in (world.api.patch(path, json={"enabled": False}), world.api.delete(path)):
+        message = refused(answer, 403, "forbidden")
+        assert message == "the policy does not allow it: event:all_projects"
+    shown = world.api.get(path).json
+    assert (shown["enabled"], shown["all_projects"]) == (True, True)
+    world.store.change_event(made["event_id"], lambda old: replace(old, all_projects=False))
+    assert world.api.patch(path, json={"enabled": False}).status_code == 200
+    assert world.api.delete(path).status_code == 204
+    world.close()
+
+
 # Bounds of subscriptions
 
 
@@ -217,3 +244,31 @@ def test_an_event_has_so_many_subscribers_at_most(api_world: ApiWorld) -> None:
     assert message == f"{event} has 100 subscriptions, more it cannot have"
     api_world.store.delete_subscription("s1")
     assert subscribe(api, late, kind="message", event_id=event).status_code == 201
+
+
+def test_subscriptions_of_functions_that_are_gone_take_no_place(api_world: ApiWorld) -> None:
+    api = api_world.api
+    event, late = create(api)["event_id"], function(api, "late")
+    early = function(api, "early", event="message", subscribe_to=[event])
+    (first,) = api_world.store.subscriptions_of(early)
+    for number in range(1, limits.MAX_SUBSCRIBERS):
+        left = replace(first, subscription_id=f"s{number}", function_id="gone")
+        api_world.store.create_subscription(left)
+    assert subscribe(api, late, kind="message", event_id=event).status_code == 201
+
+
+def test_a_subscription_to_what_is_gone_can_be_disabled_and_not_enabled(
+    api_world: ApiWorld,
+) -> None:
+    api = api_world.api
+    event = create(api)["event_id"]
+    made = function(api, "made", event="message", subscribe_to=[event])
+    (found,) = api_world.store.subscriptions_of(made)
+    path = f"/v1/functions/{made}/subscriptions/{found.subscription_id}"
+    api_world.store.remove_event(event)  # and not by the API, which deletes what is subscribed
+    disabled = api.patch(path, json={"enabled": False})
+    assert (disabled.status_code, disabled.json["enabled"]) == (200, False)
+    message = refused(api.patch(path, json={"enabled": True}), 404, "event_not_found")
+    assert message == f"the project has no event {event}"
+    gone = subscribe(api, made, kind="message", event_id=event, enabled=False, filter={"a": [1]})
+    refused(gone, 404, "event_not_found")

@@ -70,6 +70,7 @@ REFUSED: list[tuple[Any, str]] = [
     ({"a": [{"numeric": [[], 1]}]}, "$.a: numeric has an operand that it cannot have"),
     ({"a": [{"anything-but": {}}]}, "$.a: anything-but has an operand that it cannot have"),
     ({"a": list(range(101))}, "a filter has at most 100 conditions"),
+    ({"a": [{"anything-but": list(range(101))}]}, "a filter has at most 100 conditions"),
 ]
 
 
@@ -136,3 +137,24 @@ _PATTERNS = st.recursive(
 def test_whatever_is_accepted_is_decided(pattern: dict[str, Any], data: Any) -> None:
     filters.check(pattern)
     assert filters.matches(pattern, data) in (True, False)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        {"a": [{"anything-but": list(range(2, 102))}]},
+        {"a": [{"prefix": str(each)} for each in range(100)]},
+        {"a": {"b": list(range(2, 102))}},
+    ],
+)
+def test_nobody_s_data_holds_up_others(pattern: dict[str, Any]) -> None:
+    """As much as a payload can hold is not looked through, whatever the filter."""
+    filters.check(pattern)
+    assert not filters.matches(pattern, {"a": [1] * 3_000_000})
+    assert not filters.matches(pattern, {"a": [{"b": 1}] * 600_000})
+
+
+def test_what_is_large_is_looked_through_in_part() -> None:
+    pattern = {"a": [2]}
+    assert filters.matches(pattern, {"a": [1] * (filters.MAX_COMPARISONS - 1) + [2]})
+    assert not filters.matches(pattern, {"a": [1] * filters.MAX_COMPARISONS + [2]})

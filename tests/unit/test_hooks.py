@@ -240,6 +240,43 @@ def test_strangers_name_no_deliveries(world: ApiWorld) -> None:
     assert hook.recorded == 4
 
 
+def test_a_strangers_key_counts_with_its_body(world: ApiWorld) -> None:
+    """Or else whoever knows the endpoint could use up the keys that others will have."""
+    hook, key = Hook(world), {"Idempotency-Key": "k"}
+    first, again, other = (hook.post(data=each, headers=key) for each in ("1", "1", "2"))
+    assert came(hook, other)[0] == "2"
+    assert first.json == again.json
+    assert first.json != other.json
+    assert hook.get(headers=key).json == hook.get(headers=key).json
+    assert hook.recorded == 3
+    known = Hook(world, auth="token", auth_secret=SECRET)
+    headers = {**key, "X-Pratai-Token": SECRET}
+    came(known, known.post(data="1", headers=headers))
+    assert refused(known.post(data="2", headers=headers), 422) == (
+        "idempotency_key_reused",
+        "this Idempotency-Key was used with another body",
+    )
+
+
+def test_a_secret_that_cannot_be_read(world: ApiWorld, caplog: pytest.LogCaptureFixture) -> None:
+    """As where the installation's key is another one than it was sealed by."""
+    hook = Hook(world, auth="token", auth_secret=SECRET)
+    sealed = world.store.get_functions([hook.function])[hook.function].auth_secret
+    assert sealed is not None
+    headers = {"X-Pratai-Token": SECRET}
+    came(hook, hook.post(headers=headers))
+    world.store.change_function(
+        hook.function, lambda old: replace(old, auth_secret=Sealer(KEY, "event").seal(SECRET))
+    )
+    assert refused(hook.post(headers=headers), 503) == (
+        "secret_unavailable",
+        "the function's auth_secret cannot be read; set it anew",
+    )
+    assert f"auth_secret of function {hook.function} cannot be read" in caplog.text
+    assert SECRET not in caplog.text
+    assert hook.recorded == 1
+
+
 def test_standard_webhooks(world: ApiWorld) -> None:
     hook = Hook(world, auth="standard", auth_secret=KEY_TEXT)
     headers = signed_by_standard("m1", b"1")

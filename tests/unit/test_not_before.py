@@ -2,12 +2,15 @@
 
 from typing import Any
 
+import pytest
+
+from pratai_api.routes import functions
 from pratai_common.clock import now_ms
-from pratai_common.messages import Cancel, Submitted
+from pratai_common.messages import Cancel, FunctionChanged, Submitted
 from pratai_common.records import Request, Status
 from pratai_common.store.base import NewRequest
 from pratai_common.submit import Cause, Submitter, Trigger
-from tests.records import request
+from tests.records import function, request
 from tests.unit.api_world import ApiWorld
 from tests.unit.world import World
 
@@ -74,6 +77,36 @@ def test_a_deleted_function_runs_nothing_later(world: World) -> None:
     assert world.deliver() == ["function_deleted"]
     assert world.status(made.request_id) == (Status.CANCELLED, "function_deleted")
     assert world.jobs == []
+
+
+def test_deleting_a_function_cancels_what_is_put_off(
+    api_world: ApiWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of no other function, however many pages there are; a deletion that failed is repeated."""
+    monkeypatch.setattr(functions, "_CANCELLED_IN_A_WRITE", 2)
+    store, later = api_world.store, now_ms() + 3_600_000
+    mine = [f"r{number}" for number in range(5)]
+    new = [
+        request(
+            request_id=name,
+            project_id="default",
+            function_id="f2" if name == "other" else "f1",
+            status=Status.SCHEDULED,
+            next_run_at=later,
+        )
+        for name in (*mine, "other")
+    ]
+    store.create_requests([NewRequest(each, None) for each in new])
+    for number in (1, 2):
+        store.create_function(function(number, project_id="default"))
+    with api_world.away("change_requests"):
+        assert api_world.api.delete("/v1/functions/f1").status_code == 503
+    assert store.due_requests(now_ms(), 10) == []
+    assert api_world.api.delete("/v1/functions/f1").status_code == 204
+    due = store.due_requests(now_ms(), 10)
+    assert sorted(each.request_id for each in due) == mine
+    assert None not in [each.cancel_requested_at for each in due]
+    assert FunctionChanged(function_id="f1") in api_world.sent
 
 
 def test_a_wish_to_cancel_makes_it_due(api_world: ApiWorld) -> None:

@@ -278,6 +278,22 @@ def test_a_key_is_one_publication(shop: Shop) -> None:
     assert shop.published("2", "application/json", Idempotency_Key="l")["payload"] == 2
 
 
+def test_another_body_with_a_key_runs_nobody(shop: Shop) -> None:
+    """Nor a function that subscribes since then, and would be run by the same body."""
+    key = {"Idempotency_Key": "k"}
+    first = shop.published("1", "application/json", **key)
+    settings = {"event": "message", "subscribe_to": [shop.event]}
+    function(shop.api, f"late{next(_numbers)}", **settings)
+    refused(shop.publish("2", "application/json", **key), 422, "idempotency_key_reused")
+    late = shop.publish("1", "application/json", **key).json["request_ids"]
+    assert first["request_id"] in late
+    assert len(late) == 2
+    payloads = [
+        shop.api.get(f"/v1/requests/{each}?include=payload").json["payload"] for each in late
+    ]
+    assert payloads == [1, 1]
+
+
 def test_a_disabled_event_takes_nothing(shop: Shop) -> None:
     shop.api.patch(shop.path, json={"enabled": False})
     message = refused(shop.publish(EVENT), 409, "event_disabled")

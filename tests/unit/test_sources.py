@@ -1,6 +1,7 @@
 """The sources of events: each runs while its event wants it, and its event says how it is."""
 
 import logging
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -266,17 +267,21 @@ def test_a_source_waits_while_the_store_is_away(
         return create(new)
 
     def serve(source: Source) -> None:
+        source.door.state("running", "a note")
         source.door.take([Happened("1", b"1", {})])
-        run(source)
+        source.door.wait(60)
 
     monkeypatch.setattr(world.store, "create_requests", create_requests)
     world.serve = serve
     world.event()
-    world.keeper.look()
+    failing = world.until_state("failing")
+    assert failing.error == "what came cannot be recorded: the store or archives are away"
+    assert (failing.note, failing.received) == ("a note", 0)
     until(lambda: len(refused) > 1, "it tries again")
     assert world.requests() == []
     away.clear()
-    world.until_state("running")
+    running = world.until_state("running")
+    assert (running.note, running.error) == ("a note", failing.error)
     assert len(world.requests()) == 1
 
 
@@ -366,7 +371,9 @@ def conf() -> cfg.ConfigOpts:
 @pytest.mark.parametrize(
     "host",
     ["127.0.0.1", "127.8.9.1", "localhost", "::1", "::", "0.0.0.0", "0", "2130706433", "0x7f.1",
-     "169.254.169.254", "fe80::1%lo", "::ffff:127.0.0.1", "::ffff:169.254.169.254"],
+     "169.254.169.254", "fe80::1%lo", "::ffff:127.0.0.1", "::ffff:169.254.169.254",
+     "2002:7f00:1::", "2002:a9fe:a9fe::1", "64:ff9b::127.0.0.1", "64:ff9b::a9fe:a9fe",
+     "::127.0.0.1", "::169.254.169.254"],
 )  # fmt: skip
 def test_events_do_not_connect_to_the_agents_own_machine(conf: cfg.ConfigOpts, host: str) -> None:
     with pytest.raises(SourceError) as refused:
@@ -382,7 +389,8 @@ def test_a_host_that_is_none(conf: cfg.ConfigOpts, host: str) -> None:
 
 def test_other_addresses_and_what_an_operator_allows(conf: cfg.ConfigOpts) -> None:
     assert resolved(conf, "192.0.2.7", 5672) == "192.0.2.7"
-    assert resolved(conf, "2001:db8::7", 5672) == "2001:db8::7"
+    for address in ("2001:db8::7", "2002:c000:207::", "64:ff9b::c000:207", "::192.0.2.7"):
+        assert resolved(conf, address, 5672) == address
     conf.set_override("deny_networks", [], group="agent")
     assert resolved(conf, "127.0.0.1", 5672) == "127.0.0.1"
     conf.set_override("deny_networks", ["192.0.2.0/24"], group="agent")
@@ -390,6 +398,25 @@ def test_other_addresses_and_what_an_operator_allows(conf: cfg.ConfigOpts) -> No
         resolved(conf, "192.0.2.7", 5672)
     with pytest.raises(ValueError, match="host bits set"):
         conf.set_override("deny_networks", ["192.0.2.7/24"], group="agent")
+
+
+def test_of_the_addresses_that_are_allowed_one_of_ipv4_is_taken(
+    conf: cfg.ConfigOpts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = [
+        (family, socket.SOCK_STREAM, 6, "", (address, 5672))
+        for family, address in (
+            (socket.AF_INET6, "2001:db8::7"),
+            (socket.AF_INET, "192.0.2.7"),
+            (socket.AF_INET, "192.0.2.8"),
+        )
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both)
+    assert resolved(conf, "both.test", 5672) == "192.0.2.7"
+    conf.set_override("deny_networks", ["192.0.2.7/32"], group="agent")
+    assert resolved(conf, "both.test", 5672) == "192.0.2.8"
+    conf.set_override("deny_networks", ["192.0.2.0/24"], group="agent")
+    assert resolved(conf, "both.test", 5672) == "2001:db8::7"
 
 
 def test_an_event_is_not_changed_by_its_states(world: SourceWorld) -> None:

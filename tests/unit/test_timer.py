@@ -1,6 +1,6 @@
 """Timers: each tick once, whoever fires it, and whatever clocks and settings do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -13,7 +13,7 @@ from pratai_agent.timetable import Timetable
 from pratai_common import limits
 from pratai_common.errors import StoreUnavailableError
 from pratai_common.records import Subscription
-from pratai_common.store.base import Page, RequestFilter
+from pratai_common.store.base import Created, NewRequest, Page, RequestFilter
 from tests.unit.timer_world import HOUR_MS, TimerWorld, timer
 
 DAY_MS = 24 * HOUR_MS
@@ -75,6 +75,14 @@ def test_a_tick_that_is_ten_seconds_late_is_on_time_and_no_later_one() -> None:
     assert pure.due(skipping, 0, DAY_MS + LATE + 1) == []
 
 
+def test_what_came_due_since_an_agent_looked_is_on_time() -> None:
+    skipping = timer(misfire="skip")
+    assert pure.due(skipping, 0, 60_000, 58_000) == list(range(50_000, 60_001, 1000))
+    assert pure.due(skipping, 0, 60_000, 30_000) == list(range(31_000, 60_001, 1000))
+    once = replace(skipping, misfire="once")
+    assert pure.due(once, 0, 60_000, 30_000) == list(range(30_000, 60_001, 1000))
+
+
 def test_a_table_gives_what_is_due_and_forgets_what_was_changed() -> None:
     table = Timetable()
     table.put(timer("b", frequency_ms=2000), 0)
@@ -85,12 +93,23 @@ def test_a_table_gives_what_is_due_and_forgets_what_was_changed() -> None:
     assert not table.has(timer("a", updated_at=5))
     assert not table.has(timer("never", frequency_ms=None))
     table.put(timer("a", frequency_ms=5000), 0)
-    assert table.take(11_999, 10) == []
-    taken = table.take(15_000, 1)
+    assert table.take(11_999) == []
+    taken = table.take(12_000)
     assert [(each.subscription_id, each.due_at) for each in taken] == [("b", 12_000)]
     table.give_back(taken)
-    assert [each.subscription_id for each in table.take(15_000, 10)] == ["b", "a"]
+    assert [each.subscription_id for each in table.take(15_000)] == ["b", "a"]
     assert table.next_due() is None
+
+
+def test_projects_take_turns() -> None:
+    table = Timetable()
+    for number in range(4):
+        table.put(timer(f"a{number}", since=number), 0)
+    table.put(timer("b0", since=8, project_id="q"), 0)
+    table.put(timer("b1", since=9, project_id="q"), 0)
+    table.put(timer("c0", since=7, project_id="r"), 0)
+    taken = [each.subscription_id for each in table.take(5000)]
+    assert taken == ["a0", "c0", "b0", "a1", "b1", "a2", "a3"]
 
 
 def test_a_table_does_not_grow_with_changes() -> None:
@@ -301,6 +320,103 @@ def test_an_agent_catches_up_when_the_store_is_back(world: TimerWorld) -> None:
 
 def _away(*_: object) -> None:
     raise StoreUnavailableError("away")
+
+
+def test_ticks_that_waited_for_those_of_others_are_not_missed(world: TimerWorld) -> None:
+    change(world, misfire="skip")
+    agent = world.agent()
+    world.at(11_000, agent)
+    create = world.store.create_requests
+
+    def slow(new: Sequence[NewRequest]) -> list[Created]:
+        world.now += 30_000
+        return create(new)
+
+    world.store.create_requests = slow  # type: ignore[method-assign]
+    world.at(12_000, agent)
+    world.at(world.now + LATE, agent)
+    world.store.create_requests = create  # type: ignore[method-assign]
+    world.at(world.now + 1000, agent)
+    assert world.now == 12_000 + 30_000 + LATE + 30_000 + 1000
+    assert world.recorded() == list(range(11_000, world.now + 1, 1000))
+
+
+def test_ticks_that_an_agent_was_not_there_for_are_missed(world: TimerWorld) -> None:
+    change(world, misfire="skip")
+    agent = world.agent()
+    world.at(11_000, agent)
+    world.at(11_000 + LATE + 2000, agent)
+    assert world.recorded() == [11_000, *range(13_000, 23_001, 1000)]
+
+
+def test_ticks_of_a_time_without_a_store_are_missed(
+    world: TimerWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change(world, misfire="skip")
+    agent = world.agent()
+    world.at(11_000, agent)
+    with monkeypatch.context() as patch:
+        patch.setattr(world.store, "get_subscriptions", _away)
+        for now in range(12_000, 41_000, 1000):
+            with pytest.raises(StoreUnavailableError):
+                world.at(now, agent)
+    world.at(41_000, agent)
+    assert world.recorded() == [11_000, *range(31_000, 41_001, 1000)]
+
+
+def test_a_timer_that_cannot_be_fired_holds_no_other_up(
+    world: TimerWorld, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("odd", "t"):
+        world.store.create_subscription(timer(name))
+    due = pure.due
+
+    def failing(subscription: Subscription, *moments: int) -> list[int]:
+        if subscription.subscription_id == "odd":
+            raise ZeroDivisionError
+        return due(subscription, *moments)
+
+    agent = world.agent()
+    with monkeypatch.context() as patch:
+        patch.setattr(pure, "due", failing)
+        world.at(11_000, agent)
+    assert "subscription odd cannot be fired" in caplog.text
+    assert [world.recorded(name) for name in ("odd", "s", "t")] == [[], [11_000], [11_000]]
+    world.at(12_000, agent)
+    assert world.recorded("odd") == [12_000]
+
+
+def test_a_tick_that_cannot_be_recorded_holds_no_other_up(
+    world: TimerWorld, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("odd", "t"):
+        world.store.create_subscription(timer(name))
+    create = world.store.create_requests
+
+    def refusing(new: Sequence[NewRequest]) -> list[Created]:
+        if any((each.request.event or {})["id"] == "odd/11000" for each in new):
+            raise ZeroDivisionError
+        return create(new)
+
+    monkeypatch.setattr(world.store, "create_requests", refusing)
+    agent = world.agent()
+    world.at(11_000, agent)
+    assert "tick odd/11000 could not be recorded" in caplog.text
+    assert [world.recorded(name) for name in ("odd", "s", "t")] == [[], [11_000], [11_000]]
+    world.at(12_000, agent)
+    assert world.recorded("odd") == [12_000]
+
+
+def test_what_fails_as_a_whole_is_due_again(
+    world: TimerWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = world.agent()
+    with monkeypatch.context() as patch:
+        patch.setattr(world.store, "get_functions", lambda _: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            world.at(11_000, agent)
+    world.at(11_500, agent)
+    assert world.recorded() == [11_000]
 
 
 def test_many_that_are_due_at_once_are_all_fired(world: TimerWorld) -> None:

@@ -17,10 +17,10 @@ HOUR_MS = 3600 * 1000
 def timer(subscription_id: str = "s", **values: Any) -> Subscription:
     """Return a timer of a second's interval, made at 10 s."""
     given = {"frequency_ms": 1000, "since": 10_000, "created_at": 10_000, **values}
+    given.setdefault("project_id", "p")
     return Subscription(
         subscription_id=subscription_id,
         function_id="f1",
-        project_id="p",
         user_id="u",
         kind="timer",
         **given,

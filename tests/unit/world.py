@@ -245,7 +245,9 @@ class World:
 
     def detach(self, call: Submitted) -> None:
         """Be the API whose caller waits no longer."""
-        Submitter(self.store, self.archives, lambda _: True, lambda: self.now).record_call(call)
+        function = self.store.get_functions([call.request.function_id])[call.request.function_id]
+        submitter = Submitter(self.store, self.archives, lambda _: True, lambda: self.now)
+        submitter.record_call(call, function)
 
     def _request(self, request_id: str, **values: Any) -> Request:
         given: dict[str, Any] = {

@@ -1,5 +1,7 @@
 """What a real PostgreSQL, or the agent, refuses, and why."""
 
+import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -80,6 +82,25 @@ def test_a_server_is_known_by_its_certificate(
         assert 'does not match host name "127.0.0.1"' in events.refused(
             events.event(sslmode="verify-full")
         )
+
+
+def test_a_server_that_asks_for_more_than_a_password(events: Events) -> None:
+    """The agent's user may have tickets: none is shown to a server of somebody's event."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def ask() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"R\0\0\0\x08\0\0\0\x07")  # AuthenticationGSS
+                connection.recv(4096)
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        said = events.refused(events.event(port=server.getsockname()[1], sslmode="disable"))
+        asking.join()
+    assert "authentication method requirement" in said
+    assert said.endswith("server requested GSSAPI authentication")
 
 
 def test_networks_that_are_denied(conf: cfg.ConfigOpts, events: Events) -> None:

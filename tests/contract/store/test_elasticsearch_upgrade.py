@@ -197,9 +197,11 @@ def test_a_field_more_is_added_where_the_index_is(releases: Releases) -> None:
 
 SINCE_EVENTS = {
     REQUESTS: {"parent_id", "root_id", "following"},
-    SUBSCRIPTIONS: {"event_id", "changed_at", "updated_at"},
+    SUBSCRIPTIONS: {"event_id", "changed_at", "updated_at", "project_id"},
 }
-"""By index: fields that neither it nor its records had before there were events."""
+"""By index: fields that neither it nor its records had before there were events, but for this."""
+
+IN_RECORDS_BEFORE = {"project_id"}
 
 
 def before_events(kind: str) -> Kind:
@@ -212,7 +214,8 @@ def before_events(kind: str) -> Kind:
 def as_before_events(kind: str, source: Any) -> dict[str, Any]:
     """Return a document as a release without events wrote it."""
     whole, lacking = msgspec.to_builtins(source), SINCE_EVENTS[kind]
-    record = {name: value for name, value in whole["record"].items() if name not in lacking}
+    in_record = lacking - IN_RECORDS_BEFORE
+    record = {name: value for name, value in whole["record"].items() if name not in in_record}
     kept = {name: value for name, value in whole.items() if name not in lacking}
     return {**kept, "record": record}
 
@@ -270,6 +273,19 @@ def test_a_subscription_older_than_events_was_changed_when_it_was_created(
     since_events.change_subscription("s1", lambda old: replace(old, event_id="e1", updated_at=6))
     assert changed_since(6) == ["s1"]
     assert subscription_ids(since_events.subscriptions_to(["e1"])) == ["s1"]
+
+
+def test_subscriptions_older_than_events_count_for_their_projects(
+    since_events: ElasticsearchStore,
+) -> None:
+    before = since_events.count_subscriptions("p", "timer")
+    since_events.create_subscription(subscription(7))
+    since_events.create_subscription(subscription(8, project_id="q"))
+    counted = [since_events.count_subscriptions(each, "timer") for each in ("p", "q", "none")]
+    assert counted == [before + 1, 1, 0]
+    assert before > 0
+    for name in ("s7", "s8"):
+        since_events.delete_subscription(name)
 
 
 def test_events_and_marks_are_kept_from_now_on(since_events: ElasticsearchStore) -> None:

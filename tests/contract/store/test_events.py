@@ -29,6 +29,15 @@ def test_an_event_is_read_by_everyone_as_it_was_written(open_store: Open) -> Non
     assert other.get_events([]) == {}
 
 
+def test_others_see_a_new_event_in_lists_at_once(open_store: Open) -> None:
+    """Nothing catches up here: who creates many in a row gets no more than the quota."""
+    store, other = open_store(), open_store()
+    store.create_event(event(1, source="message"))
+    store.create_event(event(2))
+    assert event_ids(other.sourced_events()) == ["e1"]
+    assert event_ids(other.list_events("p", EventFilter(), ALL)) == ["e2", "e1"]
+
+
 def test_a_name_is_unique_among_the_living_of_a_project(store: Store) -> None:
     store.create_event(event(1, name="same"))
     store.create_event(event(2, name="same", project_id="q"))

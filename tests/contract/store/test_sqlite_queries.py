@@ -43,6 +43,10 @@ READS: dict[str, tuple[Callable[[SQLiteStore], object], str]] = {
         lambda store: store.subscriptions_of("f1"),
         "subscriptions_by_function",
     ),
+    "subscriptions of a project": (
+        lambda store: store.count_subscriptions("p", "timer"),
+        "subscriptions_by_project",
+    ),
     "events by id": (lambda store: store.get_events(["e1", "e2"]), "sqlite_autoindex_events_1"),
     "sourced events": (lambda store: store.sourced_events(), "events_sourced"),
     "mark": (lambda store: store.get_mark("m"), "sqlite_autoindex_marks_1"),

@@ -99,6 +99,22 @@ def test_the_state_of_functions_is_not_looked_at(store: Store, shows: Shows) -> 
     assert to(store, "e1") == ["s1", "s2", "s3"]
 
 
+def test_a_project_has_so_many_of_a_kind(open_store: Open) -> None:
+    """Nothing catches up here: who creates many in a row gets no more than the quota."""
+    store, other = open_store(), open_store()
+    for number in (1, 2, 3):
+        store.create_subscription(subscription(number, enabled=number != 2))
+        assert other.count_subscriptions("p", "timer") == number
+    store.create_subscription(subscription(4, project_id="q"))
+    store.create_subscription(subscription(5, kind="webhook", frequency_ms=None))
+    store.delete_subscription("s1")
+    store.change_subscription("s3", lambda old: replace(old, enabled=False))
+    counted = [other.count_subscriptions(*each) for each in (("p", "timer"), ("q", "timer"))]
+    assert counted == [2, 1]
+    assert other.count_subscriptions("p", "webhook") == 1
+    assert other.count_subscriptions("q", "webhook") == 0
+
+
 def test_several_events_have_their_subscriptions(store: Store) -> None:
     for each in (
         message(4, "e1", project_id="q"),
