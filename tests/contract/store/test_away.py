@@ -64,6 +64,7 @@ CALLS: dict[str, Callable[[Store, str], object]] = {
     "list_subscriptions": lambda store, _: store.list_subscriptions("timer"),
     "subscriptions_of": lambda store, _: store.subscriptions_of("f1"),
     "subscriptions_to": lambda store, _: store.subscriptions_to(["e1"]),
+    "count_subscriptions": lambda store, _: store.count_subscriptions("p", "timer"),
     "change_subscription": lambda store, _: store.change_subscription("s1", lambda old: old),
     "delete_subscription": lambda store, _: store.delete_subscription("none"),
     "put_mark": lambda store, _: store.put_mark("m", 1),
