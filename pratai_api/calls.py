@@ -12,6 +12,7 @@ same: its id comes from nginx's. One that is in no record is not run again.
 import hashlib
 import logging
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 
 from flask import Response, g, request
@@ -108,12 +109,20 @@ def record(event: Trigger) -> Created:
     with another body.
     """
     created = services().submitter.run(event)
-    if created.request.input_sha256 != _sha256(event.payload):
-        delivered = event.cause.name.startswith(_DELIVERY)
-        what = "id of a delivery" if delivered else "Idempotency-Key"
+    delivered = event.cause.name.startswith(_DELIVERY)
+    what = "id of a delivery" if delivered else "Idempotency-Key"
+    require_same_body(event.payload, [created.request], what)
+    return created
+
+
+def require_same_body(
+    payload: bytes | Body, recorded: Iterable[Request], what: str = "Idempotency-Key"
+) -> None:
+    """Refuse (422) a payload where one of the requests under its key has another."""
+    sha256 = _sha256(payload)
+    if any(each.input_sha256 != sha256 for each in recorded):
         message = f"this {what} was used with another body"
         raise ApiError(422, "idempotency_key_reused", message)
-    return created
 
 
 def _sha256(payload: bytes | Body) -> str:

@@ -1,6 +1,5 @@
 """Events: named topics of a project, where what happens on them comes from, publishing on them."""
 
-import hashlib
 import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,7 +8,16 @@ from flask import Response
 from msgspec import UNSET
 from msgspec.structs import asdict, replace
 
-from pratai_api import answers, caller, event_sources, event_views, finding, liveness, publications
+from pratai_api import (
+    answers,
+    caller,
+    calls,
+    event_sources,
+    event_views,
+    finding,
+    liveness,
+    publications,
+)
 from pratai_api.answers import Answer, json_answer
 from pratai_api.arguments import given, json_body, moment, query
 from pratai_api.errors import ApiError
@@ -19,7 +27,7 @@ from pratai_api.schemas import MAX_PAGE
 from pratai_api.services import services
 from pratai_common.errors import NameTakenError
 from pratai_common.publishing import Occurrence
-from pratai_common.records import PUBLISHED, Event, Request
+from pratai_common.records import PUBLISHED, Event
 from pratai_common.store.base import Created, EventFilter, FunctionFilter, Page
 from pratai_common.submit import request_id
 
@@ -156,21 +164,15 @@ def _require_same_bodies(
                 request_id(one.function.project_id, one.function.function_id, one.cause)
                 for one in triggers
             ]
-            _require_same_body(each, services().store.get_requests(ids).values())
-
-
-def _require_same_body(published: Publication, requests: Iterable[Request]) -> None:
-    sha256 = hashlib.sha256(published.payload).hexdigest()
-    if published.keyed and any(each.input_sha256 != sha256 for each in requests):
-        message = "this Idempotency-Key was used with another body"
-        raise ApiError(422, "idempotency_key_reused", message)
+            calls.require_same_body(each.payload, services().store.get_requests(ids).values())
 
 
 def _shown(published: Publication, caused: list[Created]) -> event_views.PublishedOccurrence:
     """Return what became of what was published; raises ApiError where its key was used meanwhile,
     with another body.
     """
-    _require_same_body(published, [each.request for each in caused])
+    if published.keyed:
+        calls.require_same_body(published.payload, [each.request for each in caused])
     ids = [each.request.request_id for each in caused]
     return event_views.PublishedOccurrence(id=published.attributes["id"], request_ids=ids)
 
