@@ -1,9 +1,9 @@
 # What each target does: README.rst. Every target does its own set-up.
-.PHONY: help demo check test test-all up down bench constraints clean
+.PHONY: help demo check test test-all soak proof up down bench constraints clean
 STACK ?= embedded
 
 help:
-	@echo 'make demo | up | down | check | test | test-all | bench | constraints | clean'
+	@echo 'make demo | up | down | check | test | test-all | soak | proof | bench | constraints | clean'
 
 demo:
 	@deploy/demo.sh
@@ -25,6 +25,12 @@ test:
 
 test-all:
 	@tests/run.sh all
+
+soak:
+	@MINUTES='$(MINUTES)' SEED='$(SEED)' tests/soak.sh
+
+proof:
+	@HISTORIES='$(HISTORIES)' ROUNDS='$(ROUNDS)' tests/proof.sh
 
 bench:
 	@benchmarks/run.sh

@@ -1,9 +1,11 @@
 """``python -m benchmarks [NAME ...]``: measures, prints, and writes ``.run/bench``.
 
-There, ``figures.txt`` holds what was printed, and each figure has a picture.
+There, ``figures.txt`` holds what was printed, and each figure has a picture. Of what was measured
+one by one there are all values, and curves.
 """
 
 import argparse
+import json
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -14,33 +16,52 @@ from benchmarks import (
     cold,
     common,
     consuming,
+    curve,
     decisions,
+    disk,
     dispatching,
+    first_events,
+    hot,
     listing,
     memory,
+    overload,
     picture,
     pipelines,
+    placement,
     rate,
     request_time,
+    spares,
+    start_up,
+    sustained,
     timers,
 )
 
 _FIGURES: dict[str, Callable[[int], Iterator[common.Figure]]] = {
     "request-time": request_time.figures,
+    "hot": hot.figures,
     "rate": rate.figures,
     "acceptance-sqlite": partial(acceptance.figures, "sqlite"),
     "acceptance-elasticsearch": partial(acceptance.figures, "elasticsearch"),
     "listing-sqlite": partial(listing.figures, "sqlite"),
     "listing-elasticsearch": partial(listing.figures, "elasticsearch"),
+    "disk-sqlite": partial(disk.figures, "sqlite"),
+    "disk-elasticsearch": partial(disk.figures, "elasticsearch"),
     "pipeline-sqlite": partial(pipelines.figures, "sqlite"),
     "pipeline-elasticsearch": partial(pipelines.figures, "elasticsearch"),
     "decisions": decisions.figures,
+    "placement": placement.figures,
     "dispatching": dispatching.figures,
     "timers": timers.figures,
     "consuming": consuming.figures,
     "memory": memory.figures,
     "building": building.figures,
     "cold": cold.figures,
+    "spares": spares.figures,
+    "first-events": first_events.figures,
+    "sustained": sustained.figures,
+    "overload": overload.figures,
+    "curve": curve.figures,
+    "start-up": start_up.figures,
 }
 _LEAST_ROUNDS = 5
 _FOLDER = common.ROOT / ".run" / "bench"
@@ -78,6 +99,10 @@ def measure(names: list[str], rounds: int) -> None:
             for figure in _FIGURES[name](rounds):
                 tell(f"\n{figure.text()}")
                 (_FOLDER / f"{figure.name}.svg").write_text(picture.svg(figure, commit))
+                if figure.every:
+                    curves = picture.curves(figure, commit)
+                    (_FOLDER / f"{figure.name}-curves.svg").write_text(curves)
+                    (_FOLDER / f"{figure.name}.json").write_text(json.dumps(figure.every))
         tell(f"\nall of it took {time.monotonic() - began:.0f} s; pictures: .run/bench")
 
 

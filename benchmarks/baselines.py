@@ -4,14 +4,16 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 import requests
 import zmq
 
+from benchmarks import chain as chain_roles
 from benchmarks.common import ROOT
-from tests.stack import free_port
+from tests.ports import free_port
 from tests.waiting import until
 
 _HOPS = 3
@@ -80,3 +82,31 @@ def round_trip() -> Iterator[RoundTrip]:
         for source, target in pairwise(addresses):
             stack.enter_context(process(["benchmarks.forwarder", source, target]))
         yield RoundTrip(push, pull)
+
+
+@contextmanager
+def chain(folder: Path) -> Iterator[str]:
+    """Give the address of a plain chain of the platform's shape (``chain.py``)."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+
+    def began(role: str, running: subprocess.Popen[bytes]) -> bool:
+        assert running.poll() is None, f"the {role} of the chain ended"
+        return (folder / role).exists()
+
+    with ExitStack() as stack:
+        for role in chain_roles.ROLES:
+            command = ["benchmarks.chain", role, str(folder), str(port)]
+            running = stack.enter_context(process(command))
+            until(partial(began, role, running), f"the {role} of the chain is there")
+        session = stack.enter_context(requests.Session())
+        session.trust_env = False
+        until(partial(_echoes, session, f"{url}/call"), "the chain answers")
+        yield url
+
+
+def _echoes(session: requests.Session, url: str) -> bool:
+    try:
+        return session.post(url, json={"payload": 1}, timeout=5).text == "1"
+    except requests.ConnectionError:
+        return False

@@ -25,11 +25,12 @@ def wait(look: Callable[[], T], what: str, pause: float = 0.001) -> T:
 
 
 class Answer(NamedTuple):
-    """What came back."""
+    """What came back; ``retry_after`` is in seconds."""
 
     status: int
     request_id: str | None
     body: bytes
+    retry_after: float | None = None
 
 
 class Client:
@@ -105,4 +106,5 @@ class Client:
         headers = {} if body is None else {"Content-Type": "application/json"}
         self._connection.request(method, path, body, headers)
         answer = self._connection.getresponse()
-        return Answer(answer.status, answer.getheader("X-Pratai-Request-Id"), answer.read())
+        request_id, seconds = map(answer.getheader, ("X-Pratai-Request-Id", "Retry-After"))
+        return Answer(answer.status, request_id, answer.read(), float(seconds) if seconds else None)

@@ -1,7 +1,7 @@
 """Cold: an asynchronous request, from the event to the stored result as a client reads it.
 
 Against ``docker run`` of the very same image doing nothing (``python3 -c pass``), each with a
-bridge and with no network.
+bridge and with no network. What waits for events is measured elsewhere (``first_events.py``).
 """
 
 import subprocess
@@ -9,17 +9,18 @@ import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from benchmarks.client import Client
-from benchmarks.common import Figure, Values, interleaved, milliseconds, ratio, said
-from tests.packages import package
+from benchmarks.common import Figure, Values, interleaved, milliseconds, newest_image, ratio
+from tests.packages import ECHO
 from tests.stack import Stack
-from tests.waiting import until
 
-_NAP = package(
-    "import time\n\n\ndef main(payload=None):\n    time.sleep(payload)\n    return payload\n"
-)
 _ROUNDS = 20
+NOTHING_WAITS: dict[str, Any] = {"spares": 0, "environment": {"LANG": "C.UTF-8"}}
+"""Metadata of a function without spares, nor does a blank one become its: a process looks at this
+variable when it starts.
+"""
 
 
 def figures(rounds: int) -> Iterator[Figure]:
@@ -34,9 +35,9 @@ def figures(rounds: int) -> Iterator[Figure]:
 
 
 def _figure(stack: Stack, client: Client, rounds: int) -> Figure:
-    bridged = stack.function(_NAP)
-    alone = stack.function(_NAP, network="none")
-    image = _image_of(stack, bridged)
+    bridged = stack.function(ECHO, **NOTHING_WAITS)
+    alone = stack.function(ECHO, network="none", **NOTHING_WAITS)
+    image = newest_image()
 
     def pratai(name: str, function: str) -> Values:
         def event() -> None:
@@ -68,13 +69,3 @@ def _figure(stack: Stack, client: Client, rounds: int) -> Figure:
         ],
         ["target: at most 1.5 x docker run of the same image"],
     )
-
-
-def _image_of(stack: Stack, function: str) -> str:
-    """Return the image that a function runs in: that of its container while one runs."""
-    request_id = stack.submit(function, 2)
-    mine = f"label=pratai.node={stack.node}"
-    shown = ("docker", "ps", "--filter", mine, "--format", "{{.Image}}")
-    image = until(lambda: said(*shown), "the function runs in a container")
-    assert stack.ended(request_id)["result"] == 2
-    return image

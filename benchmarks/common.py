@@ -4,7 +4,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +28,9 @@ def ratio(ours: str, *baselines: str) -> Ratio:
 
 @dataclass(frozen=True)
 class Figure:
-    """Values by contestant, one a round; ``name`` is also that of its picture's file."""
+    """Values by contestant, one a round; ``name`` is also that of its picture's file. ``every`` has
+    what was measured one by one, where that is told too.
+    """
 
     name: str
     title: str
@@ -36,6 +38,7 @@ class Figure:
     samples: Mapping[str, Sequence[float]]
     ratios: Sequence[Ratio] = ()
     remarks: Sequence[str] = ()
+    every: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def median(self, name: str) -> float:
         """Return the median of a contestant."""
@@ -96,3 +99,9 @@ def said(*command: str) -> str:
     """Return what a command of this checkout printed."""
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     return done.stdout.strip()
+
+
+def newest_image() -> str:
+    """Return the image of the function that was made last."""
+    shown = ("docker", "images", "--format", "{{.Repository}}:{{.Tag}}", "pratai/function")
+    return said(*shown).splitlines()[0]

@@ -20,7 +20,8 @@ from benchmarks.common import Figure, Values, interleaved, ratio
 from benchmarks.replay import Replay
 from benchmarks.simulated import INSTANCE, JOB_MEMORY, MEMORY, SIZES, SLOTS, states
 from pratai_common.messages import NodeState
-from pratai_scheduler.nodes import Attempted, Nodes
+from pratai_scheduler.node import Attempted
+from pratai_scheduler.nodes import Nodes
 
 _DECISIONS = 20_000
 _FUNCTION = "f"

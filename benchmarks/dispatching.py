@@ -5,8 +5,8 @@ leave: synchronous calls, and recorded requests. The store is the real one, on a
 in memory, so that no disk is measured. Half of all slots are taken throughout. What the scheduler
 does once a second (its tick) takes its part of every second. Heartbeats are a figure of their own.
 
-Afterwards all decisions are replayed: each job went to one node, which had the most open slots and
-was never over its capacity. Each frame that left is decoded: its token is genuine and its input is
+Afterwards all decisions are replayed: each job went to one node, which had room and was never
+over its capacity. Each frame that left is decoded: its token is genuine and its input is
 what came in; recorded requests are read back from the store.
 """
 
@@ -37,6 +37,7 @@ from pratai_common.messages import (
     Job,
     Message,
     MessageDecoder,
+    NodeState,
     SchedulerMessage,
     Submitted,
     encode,
@@ -49,7 +50,8 @@ from pratai_common.tokens import TokenKey
 from pratai_scheduler.assignments import Assignments
 from pratai_scheduler.dispatcher import Dispatcher
 from pratai_scheduler.leadership import Leadership
-from pratai_scheduler.nodes import Attempted, Nodes
+from pratai_scheduler.node import Attempted
+from pratai_scheduler.nodes import Nodes
 from pratai_scheduler.running import Sends
 from tests.records import function, request
 
@@ -157,7 +159,7 @@ class _World:
             assert self._key.verify(job)
             assert (job.request_id, job.input) == (each.request.request_id, each.input)
             out = _Out(job.node, (job.request_id, job.attempt))
-            self._replay.take(out.job, out.node, job.memory)
+            self._replay.take(out.job, out.node, job.memory, near=True)
             self._running.append(out)
         if recorded:
             self._settle(jobs)
@@ -225,7 +227,7 @@ class _World:
         )
 
     def _new_dispatcher(self) -> Dispatcher:
-        def to_node(_address: str, message: Message) -> bool:
+        def to_node(_node: NodeState, message: Message) -> bool:
             self._sent.append(encode(message))
             return True
 

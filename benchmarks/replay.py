@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from pratai_scheduler.nodes import Attempted
+from pratai_scheduler.node import Attempted
 
 
 class Replay:
@@ -15,10 +15,12 @@ class Replay:
         self._nodes_with = Counter(self._open.values())
         self._taken: dict[Attempted, tuple[str, int]] = {}
 
-    def take(self, job: Attempted, node: str, memory: int) -> None:
-        """Check that a job went to a node with most open slots, which has room for it."""
+    def take(self, job: Attempted, node: str, memory: int, near: bool = False) -> None:
+        """Check that a job went to a node which has room for it: with most open slots, unless it
+        may be ``near`` to its code.
+        """
         open_slots = self._open[node]
-        assert open_slots == max(self._nodes_with), f"{node} was not the emptiest"
+        assert near or open_slots == max(self._nodes_with), f"{node} was not the emptiest"
         assert open_slots > 0, f"{node} had no slot for {job}"
         assert self._free[node] >= memory, f"{node} had no memory for {job}"
         assert job not in self._taken, f"{job} was given to two nodes"

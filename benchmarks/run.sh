@@ -3,23 +3,10 @@
 # shellcheck source=deploy/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../deploy/lib.sh"
 cd "$ROOT"
+# shellcheck source=deploy/with-engine.sh
+. deploy/with-engine.sh
 
-"$ROOT/deploy/setup.sh" test
-work=$(mktemp -d)
-engine=
-finish() {
-    local code=$?
-    trap - EXIT
-    [ "$engine" != started ] || deploy/engine.sh stop || code=1
-    rm -rf "$work"
-    exit "$code"
-}
-trap finish EXIT
-trap 'exit 130' INT TERM
-engine=$(deploy/engine.sh start)
+deploy/setup.sh test
 case " ${*:-elasticsearch} " in *elasticsearch*) deploy/services/elasticsearch.sh install ;; esac
-(umask 077 && deploy/build-settings.sh >"$work/build.conf")
-printf '[DEFAULT]\nstate_path = %s/prepare\n' "$work" >"$work/prepare.conf"
-"$VENV/bin/pratai-driver" \
-    --config-file "$work/prepare.conf" --config-file "$work/build.conf" --prepare
+have_engine
 "$VENV/bin/python" -m benchmarks "$@"

@@ -21,8 +21,9 @@ from pratai_common.clock import now_ms
 from pratai_common.records import Subscription
 from pratai_common.store.base import Page, RequestFilter
 from pratai_common.store.sqlite import SQLiteStore
+from tests.ports import free_port
 from tests.records import function
-from tests.stack import BIN, free_port
+from tests.stack import BIN
 from tests.waiting import until
 
 _DUE, _IDLE = 10_000, 100_000
@@ -42,7 +43,7 @@ class _Agent:
         self._conf = folder / "pratai.conf"
         self._conf.write_text(
             f"[DEFAULT]\nstate_path = {state}\nlog_file = {folder}/agent.log\n"
-            f"[sockets]\nscheduler = tcp://127.0.0.1:{free_port()}\n"
+            f"[sockets]\nscheduler = tcp://127.0.0.1:{free_port()}\nsecurity = plain\n"
         )
         subprocess.run([BIN / "pratai-db-init", "--config-file", self._conf], check=True)
         self.store = SQLiteStore(state / "store.sqlite")

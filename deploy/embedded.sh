@@ -11,6 +11,7 @@ API_PORT=${PRATAI_API_PORT:-9096}
 SCHEDULER_PORT=${PRATAI_SCHEDULER_PORT:-5557}
 COLLECTOR_PORT=${PRATAI_COLLECTOR_PORT:-5556}
 DRIVER_PORT=${PRATAI_DRIVER_PORT:-5558}
+METRICS_PORT=${PRATAI_METRICS_PORT:-19096} # and the four that follow
 PORTS=("API $API_PORT" "SCHEDULER $SCHEDULER_PORT" "COLLECTOR $COLLECTOR_PORT" "DRIVER $DRIVER_PORT")
 
 # A package index's address may hold a password, so no other user reads it.
@@ -22,11 +23,19 @@ log_dir = $RUN/log
 [api]
 port = $API_PORT
 [sockets]
+# All of it is on loopback; keys are for what is not.
+security = plain
 scheduler = tcp://127.0.0.1:$SCHEDULER_PORT
 collector = tcp://127.0.0.1:$COLLECTOR_PORT
 [driver]
 name = $(node_name)
 bind = tcp://127.0.0.1:$DRIVER_PORT
+[metrics]
+api_port = $METRICS_PORT
+agent_port = $((METRICS_PORT + 1))
+scheduler_port = $((METRICS_PORT + 2))
+collector_port = $((METRICS_PORT + 3))
+driver_port = $((METRICS_PORT + 4))
 [agent]
 # Whoever reaches this API reaches all of this machine: brokers and databases on it may be named.
 deny_networks =
@@ -43,6 +52,7 @@ write_files() {
 }
 
 start_services() { :; }
+make_keys() { :; }
 start_front() { :; }
 stop_services() { :; }
 

@@ -113,3 +113,11 @@ command_line() { tr '\0' ' ' <"/proc/$1/cmdline"; } 2>/dev/null
 
 # A process that ended but was not waited for yet is gone too.
 gone() { [ ! -e "/proc/$1" ] || [ "$(process_field "$1" 1)" = Z ] || [ -z "$(process_field "$1" 1)" ]; }
+
+# make_images FOLDER [RUNTIMES]: the images of built-in runtimes, where they are not there yet.
+make_images() {
+    (umask 077 && "$ROOT/deploy/build-settings.sh" >"$1/build.conf") &&
+        printf '[DEFAULT]\nstate_path = %s/prepare\nruntimes = %s\n' "$1" "${2:-python3}" >"$1/prepare.conf" &&
+        "$VENV/bin/pratai-driver" \
+            --config-file "$1/prepare.conf" --config-file "$1/build.conf" --prepare
+}

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # openstack.sh up: the platform as an OpenStack operator runs it, in the background: Elasticsearch,
-#   Keystone, Swift, RabbitMQ, nginx before three API processes, scheduler, collector, agent, two nodes.
+#   Keystone, Swift, Barbican, RabbitMQ, nginx before three API processes, scheduler, collector,
+#   agent, two nodes.
 # openstack.sh down: stops all that it started. State is kept, in .run/openstack.
 # openstack.sh status: prints which components run; 0 if all do, 3 if the stack is not up.
 #
@@ -9,6 +10,7 @@
 #   PRATAI_KEYSTONE_URL        Keystone's /v3; PRATAI_KEYSTONE_PASSWORD is that of its user admin,
 #                              in the project admin of the domain default
 #   PRATAI_SWIFT_URL           says that the catalogue of that Keystone has a Swift
+#   PRATAI_BARBICAN_URL        says that it has a Barbican
 #   PRATAI_RABBITMQ_URL        broker of notifications: amqp://USER:PASSWORD@HOST:PORT/VIRTUAL_HOST
 #   PRATAI_POSTGRESQL_URL      any value: no PostgreSQL is started, as a source of events
 # shellcheck source=deploy/stack-lib.sh
@@ -24,6 +26,8 @@ COLLECTOR_PORT=${PRATAI_COLLECTOR_PORT:-5556}
 ELASTICSEARCH_PORT=${PRATAI_ELASTICSEARCH_PORT:-9200}
 RABBITMQ_PORT=${PRATAI_RABBITMQ_PORT:-5672}
 DRIVER_PORTS=("${PRATAI_DRIVER_PORT:-5558}" "${PRATAI_DRIVER2_PORT:-5559}")
+# Each API process and each node has a port of its own for its metrics.
+METRICS_PORT=${PRATAI_METRICS_PORT:-19100}
 PORTS=("API $API_PORT" "API1 ${API_PORTS[0]}" "API2 ${API_PORTS[1]}" "API3 ${API_PORTS[2]}"
     "SCHEDULER $SCHEDULER_PORT" "COLLECTOR $COLLECTOR_PORT"
     "DRIVER ${DRIVER_PORTS[0]}" "DRIVER2 ${DRIVER_PORTS[1]}")
@@ -45,19 +49,25 @@ start_services() {
     rabbitmq=$!
     [ -n "${PRATAI_POSTGRESQL_URL:-}" ] ||
         start_service postgresql "${PRATAI_POSTGRESQL_PORT:-5432}"
-    start_keystone_and_swift
+    start_keystone
+    [ -n "${PRATAI_SWIFT_URL:-}" ] ||
+        KEYSTONE_FOLDER=$KEYSTONE start_service swift "${PRATAI_SWIFT_PORT:-8080}"
+    [ -n "${PRATAI_BARBICAN_URL:-}" ] ||
+        KEYSTONE_FOLDER=$KEYSTONE start_service barbican "${PRATAI_BARBICAN_PORT:-9311}"
+    register_users
     wait "$rabbitmq" || die "RabbitMQ did not start"
     wait "$elasticsearch" || die "Elasticsearch did not start"
 }
 
-start_keystone_and_swift() {
+start_keystone() {
     if [ -n "${PRATAI_KEYSTONE_URL:-}" ]; then
         note_keystone
     else
         start_service keystone "${PRATAI_KEYSTONE_PORT:-5000}"
     fi
-    [ -n "${PRATAI_SWIFT_URL:-}" ] ||
-        KEYSTONE_FOLDER=$KEYSTONE start_service swift "${PRATAI_SWIFT_PORT:-8080}"
+}
+
+register_users() {
     say "registering users and the service"
     register <<END
 user pratai service service member
@@ -79,13 +89,16 @@ note_keystone() {
 conf() {
     local number authtoken
     for number in 1 2 3; do
-        printf '[DEFAULT]\nlog_file = pratai-api@%s.log\n[api]\nport = %s\n' \
-            "$number" "${API_PORTS[number - 1]}" >"$HOME_FOLDER/pratai-api@$number.conf"
+        printf '[DEFAULT]\nlog_file = pratai-api@%s.log\n[api]\nport = %s\n[metrics]\napi_port = %s\n' \
+            "$number" "${API_PORTS[number - 1]}" "$((METRICS_PORT + number))" \
+            >"$HOME_FOLDER/pratai-api@$number.conf"
     done
     for number in 1 2; do
-        printf '[DEFAULT]\nlog_file = pratai-driver@%s.log\n[driver]\nname = %s\nbind = %s\n' \
-            "$number" "$(node_name)-$number" "tcp://127.0.0.1:${DRIVER_PORTS[number - 1]}" \
-            >"$HOME_FOLDER/pratai-driver@$number.conf"
+        {
+            printf '[DEFAULT]\nlog_file = pratai-driver@%s.log\n[driver]\nname = %s\nbind = %s\n' \
+                "$number" "$(node_name)-$number" "tcp://127.0.0.1:${DRIVER_PORTS[number - 1]}"
+            printf '[metrics]\ndriver_port = %s\n' "$((METRICS_PORT + 10 + number))"
+        } >"$HOME_FOLDER/pratai-driver@$number.conf"
     done
     cat <<END
 [DEFAULT]
@@ -106,11 +119,18 @@ access_log = $HOME_FOLDER/nginx/access.log
 site_path = $HOME_FOLDER/nginx/pratai.conf
 command = $(service nginx command "$HOME_FOLDER/nginx")
 [sockets]
+keys_path = $HOME_FOLDER/keys.d
 scheduler = tcp://127.0.0.1:$SCHEDULER_PORT
 collector = tcp://127.0.0.1:$COLLECTOR_PORT
 [store]
 driver = elasticsearch
 hosts = ${PRATAI_ELASTICSEARCH_URL:-http://127.0.0.1:$ELASTICSEARCH_PORT}
+[metrics]
+scheduler_port = $((METRICS_PORT + 20))
+collector_port = $((METRICS_PORT + 21))
+agent_port = $((METRICS_PORT + 22))
+[secrets]
+driver = barbican
 [archives]
 driver = swift
 node_url = http://127.0.0.1:$API_PORT
@@ -127,6 +147,15 @@ notifications() {
     [ -n "$url" ] ||
         url="amqp://pratai:$(cat "$HOME_FOLDER/rabbitmq/password")@127.0.0.1:$RABBITMQ_PORT"
     "$VENV/bin/python" "$HERE/broker_settings.py" <<<"$url"
+}
+
+# Of the control plane and of both nodes, each once: those that are there stay.
+make_keys() {
+    local number
+    "$VENV/bin/pratai-keys" --config-file "$1" init >&2
+    for number in 1 2; do
+        "$VENV/bin/pratai-keys" --config-file "$1" node "$(node_name)-$number" >&2
+    done
 }
 
 start_front() {
@@ -153,7 +182,7 @@ write_rc() {
 stop_services() {
     local name
     wait # for a start that is still at work, when another has failed
-    for name in nginx swift keystone postgresql rabbitmq elasticsearch; do
+    for name in nginx swift barbican keystone postgresql rabbitmq elasticsearch; do
         [ ! -d "$HOME_FOLDER/$name" ] || service "$name" stop "$HOME_FOLDER/$name"
     done
     rm -f "$RUN"/{clientrc,adminrc,otherrc}

@@ -7,7 +7,8 @@ sample="$ROOT/etc/pratai.conf.sample"
 made=$(mktemp)
 trap 'rm -f "$made"' EXIT
 "$VENV/bin/oslo-config-generator" --namespace pratai --namespace pratai.api \
-    --namespace pratai.swift --namespace oslo.log --output-file "$made" --wrap-width 90
+    --namespace pratai.swift --namespace oslo.log --namespace oslo.limit \
+    --output-file "$made" --wrap-width 90
 if [ "${1:-}" = --check ]; then
     diff -u "$sample" "$made" >&2 || die "run deploy/sample.sh: the sample is out of date"
 else

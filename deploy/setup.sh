@@ -25,6 +25,7 @@ missing_packages() {
         # They check the files for operators; nothing of them is started.
         missing systemd-analyze systemd
         missing logrotate logrotate
+        missing promtool prometheus
     fi
     # A user without root gets the base from a registry, or not at all.
     seed_is_here || ! may_install || missing mmdebstrap mmdebstrap

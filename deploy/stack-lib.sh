@@ -4,6 +4,7 @@
 #   STACK, HOME_FOLDER, PORTS        its name, where its state is, "NAME PORT" of what it listens on
 #   conf                             prints its configuration
 #   start_services, stop_services    what the daemons need, and what stands before them
+#   make_keys CONF                   makes the keys of its daemons, if they are to have any
 #   start_front
 #   write_files                      what its users source, written last
 #
@@ -96,6 +97,7 @@ up() {
     rm -f "$HOME_FOLDER"/log/*.stderr # what a former start said would only mislead
     say "making the store"
     "$VENV/bin/pratai-db-init" --config-file "$conf" >&2
+    make_keys "$conf"
     timed "the runtimes' images" "$VENV/bin/pratai-driver" --config-file "$conf" --prepare >&2
     check_ports "${PORTS[@]}" # again: set-up took its time, and somebody else may have come
     say "starting the daemons (logs: $HOME_FOLDER/log)"

@@ -25,6 +25,8 @@ function pratai_configure {
     iniset "$PRATAI_CONF" api host "$PRATAI_HOST"
     iniset "$PRATAI_CONF" api port "$PRATAI_PORT"
     iniset "$PRATAI_CONF" api auth_strategy keystone
+    iniset "$PRATAI_CONF" sockets keys_path "$PRATAI_CONF_DIR/keys.d"
+    iniset "$PRATAI_CONF" driver name "$PRATAI_NODE"
     iniset "$PRATAI_CONF" store driver "$PRATAI_STORE"
     iniset "$PRATAI_CONF" store hosts "$PRATAI_ELASTICSEARCH"
     configure_keystone_authtoken_middleware "$PRATAI_CONF" pratai
@@ -46,6 +48,8 @@ function pratai_create_accounts {
 
 function pratai_init {
     "$PRATAI_BIN_DIR/pratai-db-init" --config-file "$PRATAI_CONF"
+    "$PRATAI_BIN_DIR/pratai-keys" --config-file "$PRATAI_CONF" init
+    "$PRATAI_BIN_DIR/pratai-keys" --config-file "$PRATAI_CONF" node "$PRATAI_NODE"
     # In here, so that stack.sh says what takes so long the first time. Membership in the group of
     # Docker's socket comes with the next login of $STACK_USER.
     sudo "$PRATAI_BIN_DIR/pratai-driver" --config-file "$PRATAI_CONF" --prepare

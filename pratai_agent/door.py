@@ -8,8 +8,9 @@ from typing import Literal
 from pratai_agent.pauses import Pauses
 from pratai_agent.report import Report
 from pratai_agent.sources.base import Happened, StoppedError
+from pratai_common.admission import RETRY_SECONDS
 from pratai_common.clock import Clock, iso
-from pratai_common.errors import StoreUnavailableError
+from pratai_common.errors import OverloadedError, StoreUnavailableError
 from pratai_common.publishing import Occurrence, Publisher
 from pratai_common.records import Event
 
@@ -31,9 +32,9 @@ class EventDoor:
         occurrences = [self._occurrence(each) for each in happened]
         pauses = Pauses()
         waited = False
-        while not self._published(occurrences):
+        while (pause := self._publish(occurrences, pauses)) is not None:
             waited = True
-            if self.wait(pauses.next()):
+            if self.wait(pause):
                 raise StoppedError
         if waited:
             self._report.state("running", self._report.current.note)
@@ -60,14 +61,19 @@ class EventDoor:
         """Tell the source to end."""
         self._stopping.set()
 
-    def _published(self, occurrences: Sequence[Occurrence]) -> bool:
+    def _publish(self, occurrences: Sequence[Occurrence], pauses: Pauses) -> float | None:
+        """Publish; returns in how many seconds to try again, ``None`` where it is done."""
         try:
             self._publisher.publish(occurrences)
         except StoreUnavailableError as error:
             LOG.warning("event %s waits for the store: %s", self._event.event_id, error)
             self._report.failing("what came cannot be recorded: the store or archives are away")
-            return False
-        return True
+            return pauses.next()
+        except OverloadedError as error:
+            LOG.debug("event %s waits for room: %s", self._event.event_id, error)
+            self._report.failing(f"what came waits: {error}")
+            return RETRY_SECONDS
+        return None
 
     def _occurrence(self, happened: Happened) -> Occurrence:
         attributes = {

@@ -39,7 +39,7 @@ class Keeper:
         self._store = store
         self._states = states
         self._serve = serve
-        self._kinds = frozenset(kinds)
+        self.kinds = frozenset(kinds)
         self._most = most
         self._clock = clock
         self._servings: dict[str, Serving] = {}
@@ -47,7 +47,7 @@ class Keeper:
 
     def look(self) -> None:
         """Start, stop and start again what is to be, and write how all stand."""
-        events = [each for each in self._store.sourced_events() if each.source in self._kinds]
+        events = [each for each in self._store.sourced_events() if each.source in self.kinds]
         living = [each for each in events if each.enabled and not _deleted(each)]
         deleted = [each for each in events if _deleted(each)]
         served = frozenset(self._servings)
@@ -62,6 +62,13 @@ class Keeper:
         self._forget(wanted.keys() | {each.event_id for each in living})
         for event in events:
             self._write(event)
+
+    def stands(self) -> list[tuple[str, str]]:
+        """Return of each event that has a place here its source, and how that stands; also for
+        other threads.
+        """
+        servings = list(self._servings.values())
+        return [(each.event.source, each.report.current.state) for each in servings]
 
     def stop(self, seconds: float) -> bool:
         """Stop all sources and forget how they stood; returns whether all ended within so long."""

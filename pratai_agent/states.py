@@ -4,7 +4,7 @@ alive is removed on the way.
 
 from msgspec.structs import replace
 
-from pratai_common.beat import Witness, alive
+from pratai_common.beat import Witness
 from pratai_common.clock import Clock
 from pratai_common.records import Event, SourceState
 from pratai_common.store.base import Store
@@ -47,11 +47,7 @@ class States:
     def _living(self) -> frozenset[str]:
         now = self._clock()
         if not self._looked_at <= now < self._looked_at + _LOOK_MS:
-            as_of = self._witness.judged_at(now)
-            self._agents = frozenset(
-                each.daemon_id
-                for each in self._store.list_daemons()
-                if each.daemon_type == "agent" and alive(each, as_of)
-            )
+            agents = self._witness.living(self._store.list_daemons(), now, "agent")
+            self._agents = frozenset(each.daemon_id for each in agents)
             self._looked_at = now
         return self._agents

@@ -6,7 +6,9 @@ starts next. Neither that nor the lists need be exact: each look reaches back by
 firing a tick again records nothing.
 
 A look may have so much to fire that it lasts. What comes due meanwhile is on time in the next one;
-only what an agent was not there for, or had no store for, is missed.
+only what an agent was not there for, or had no store for, is missed. So are ticks of a project that
+may have no more requests waiting: they are tried again in each look, and when they are late the
+timer's ``misfire`` says what becomes of them.
 """
 
 import logging
@@ -21,7 +23,7 @@ from pratai_agent.timetable import Due, Timetable, version
 from pratai_common import limits
 from pratai_common.clock import Clock, iso
 from pratai_common.cron import CronError
-from pratai_common.errors import StoreUnavailableError
+from pratai_common.errors import OverloadedError, StoreUnavailableError
 from pratai_common.log_context import logged
 from pratai_common.records import Function, Subscription
 from pratai_common.store.base import Store
@@ -31,6 +33,11 @@ LOG = logging.getLogger(__name__)
 MARK = "timers"
 _BATCH = 500
 _CHANGES_MS = 1000
+_TOGETHER_MS = 50
+"""From one look to the next at least: what comes due within it is recorded in one write, which
+costs little more than the write of a single tick.
+"""
+
 _ALL_MS = 600_000
 _MARK_MS = 60_000
 _SLACK_MS = 60_000
@@ -48,13 +55,16 @@ class _Look(NamedTuple):
 
 
 class Timers:
-    """See the module. ``look`` may raise StoreUnavailableError; the next one catches up."""
+    """See the module. ``look`` may raise StoreUnavailableError, or OverloadedError; the next one
+    catches up.
+    """
 
     def __init__(self, store: Store, submitter: Submitter, clock: Clock) -> None:
         self._store = store
         self._submitter = submitter
         self._clock = clock
         self._timetable = Timetable()
+        self._refused: list[Due] = []
         self._looked_at: int | None = None
         self._ended_at: int | None = None
         self._handled: int | None = None
@@ -72,6 +82,8 @@ class Timers:
             self._begin_again(now, self._handled)
         self._looked_at = now
         look = _Look(now, self._handled - _SLACK_MS, self._kept_up(now, self._handled))
+        self._timetable.give_back(self._refused)
+        self._refused = []
         if self._listed_at is None or now >= self._listed_at + _CHANGES_MS:
             self._list(now, look.after)
         self._fire_all(self._timetable.take(now), look)
@@ -86,7 +98,19 @@ class Timers:
         next_list = self._listed_at + _CHANGES_MS
         next_due = self._timetable.next_due()
         until = next_list if next_due is None else min(next_due, next_list)
+        if self._ended_at is not None:
+            until = max(until, self._ended_at + _TOGETHER_MS)
         return min(max(0, until - self._clock()), _CHANGES_MS) / 1000
+
+    @property
+    def number(self) -> int:
+        """Return how many timers will fire."""
+        return len(self._timetable)
+
+    def lag_ms(self) -> int:
+        """Return for how long the first timer is due; also for other threads."""
+        due_at = self._timetable.first_due
+        return 0 if due_at is None else max(0, self._clock() - due_at)
 
     def _begin(self, now: int) -> int:
         """Return until when all is recorded, as far as that is known. A mark in the future says
@@ -107,6 +131,7 @@ class Timers:
         """Look again at the ticks of a time that has been before: the clock was set back."""
         LOG.warning("the clock was set back: timers are read anew")
         self._timetable = Timetable()
+        self._refused = []
         self._listed_at = None
         self._handled = min(now, handled)
 
@@ -142,6 +167,7 @@ class Timers:
 
     def _fire(self, due: list[Due], look: _Look) -> None:
         """Record the ticks of timers that are due, and enter these again."""
+        due = self._with_room(due)
         found = self._store.get_subscriptions([each.subscription_id for each in due])
         living = [
             (each, found[each.subscription_id])
@@ -154,6 +180,18 @@ class Timers:
         for _, subscription in living:
             self._enter(subscription, look.now)
 
+    def _with_room(self, due: list[Due]) -> list[Due]:
+        """Return those of the timers whose ticks are taken; the others come in the next look."""
+        full: set[str] = set()
+        for project_id in {each.project_id for each in due}:
+            try:
+                self._submitter.require_room(project_id)
+            except OverloadedError as error:
+                LOG.debug("ticks of project %s wait: %s", project_id, error)
+                full.add(project_id)
+        self._refused += [each for each in due if each.project_id in full]
+        return [each for each in due if each.project_id not in full]
+
     def _triggers(self, living: list[tuple[Due, Subscription]], look: _Look) -> Iterator[Trigger]:
         functions = self._store.get_functions(sorted({each.function_id for _, each in living}))
         for due, subscription in living:
@@ -165,7 +203,7 @@ class Timers:
         """Record ticks together; where something is wrong with one of them, each for itself."""
         try:
             self._record_all(triggers)
-        except StoreUnavailableError:
+        except (StoreUnavailableError, OverloadedError):
             raise
         except Exception:
             LOG.exception("%s ticks could not be recorded together", len(triggers))
@@ -175,7 +213,7 @@ class Timers:
     def _record_alone(self, trigger: Trigger) -> None:
         try:
             self._record_all([trigger])
-        except StoreUnavailableError:
+        except (StoreUnavailableError, OverloadedError):
             raise
         except Exception:
             LOG.exception("tick %s could not be recorded", trigger.cause.name)
@@ -189,9 +227,12 @@ class Timers:
                 LOG.info("tick %s%s", trigger.cause.name, before)
 
     def _mark(self, now: int) -> None:
-        """Note how far all is recorded: after ticks were, and now and then."""
+        """Note how far all is recorded: after ticks were, and now and then. What was refused is
+        not.
+        """
         if self._unmarked or now >= self._marked_at + _MARK_MS:
-            self._store.put_mark(MARK, now)
+            until = min((each.due_at - 1 for each in self._refused), default=now)
+            self._store.put_mark(MARK, min(now, until))
             self._marked_at = now
             self._unmarked = False
 

@@ -64,6 +64,14 @@ class Timetable:
         self._drop_stale()
         return self._heap[0].due_at if self._heap else None
 
+    @property
+    def first_due(self) -> int | None:
+        """Return when the next timer is due, for who only looks, from any thread: the time may be
+        that of a timer which was changed since.
+        """
+        first = self._heap[:1]
+        return first[0].due_at if first else None
+
     def take(self, now: int) -> list[Due]:
         """Take out the timers that are due; each is entered again, or given back. Projects take
         turns, and each has its longest due first: the many timers of one hold up no other's.

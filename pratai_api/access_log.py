@@ -5,6 +5,7 @@ Its context is that of the request: the HTTP request's own id, which the caller 
 """
 
 import logging
+import re
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, Protocol
@@ -18,8 +19,9 @@ from pratai_api.log_batches import Batches
 from pratai_common.log_context import shown
 
 LOG = logging.getLogger(__name__)
-_HOOKS = "hooks/"
-"""What follows it in a path is the token of a hook: whoever has it may call the function."""
+_SECRET = re.compile(r"(.*?(?:hooks/|/keys/(?:prk_[0-9a-f]{12}(?![0-9a-f]))?)).*", re.DOTALL)
+"""What follows in a path is the token of a hook: whoever has it may call the function. So may
+whoever has an API key, of which somebody may have put more than its prefix there."""
 
 
 class Answered(Protocol):
@@ -61,8 +63,9 @@ class AccessLog(Logger):  # type: ignore[misc]
 
 def shown_path(path: str) -> str:
     """Return a path as a log line may hold it; ``path`` is decoded as WSGI has it (latin-1)."""
-    head, secret, _ = path.partition(_HOOKS)
-    return quote(head, safe="/:", encoding="latin-1") + (f"{secret}***" if secret else "")
+    found = _SECRET.fullmatch(path)
+    head = path if found is None else found[1]
+    return quote(head, safe="/:", encoding="latin-1") + ("***" if head != path else "")
 
 
 def _context_of(http_request: str | None) -> RequestContext:

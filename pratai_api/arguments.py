@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 def query(shape: type[S]) -> S:
     """Return the query string as a shape; raises ApiError, or msgspec.ValidationError."""
+    if not request.query_string:
+        return msgspec.convert({}, shape)
     asked = request.args.to_dict(flat=False)
     for name in shape.__struct_fields__:
         if len(asked.get(name, ())) > 1:

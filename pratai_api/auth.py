@@ -4,17 +4,21 @@ names.
 
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from flask import Response, request
 from oslo_config import cfg
 from oslo_context.context import RequestContext
 from stevedore import driver
 
-from pratai_api import caller
+from pratai_api import api_keys, caller
 from pratai_api.caller import Caller
 from pratai_api.errors import ApiError
 from pratai_api.openapi import NoToken, Route
+from pratai_api.trusts import Trusts
+
+if TYPE_CHECKING:  # what it imports takes long, and is not needed without Keystone
+    from pratai_api.keystone_sessions import Sessions
 
 
 class Identity(Protocol):
@@ -22,6 +26,12 @@ class Identity(Protocol):
 
     secured: bool
     """Whether calls need a token, so that the API's description says so."""
+
+    trusts: Trusts | None
+    """How callers give functions a right to act for them, ``None`` where nobody has any."""
+
+    sessions: "Sessions | None"
+    """Those with the services that know the callers' tokens, ``None`` where nobody has any."""
 
     def identify(self, environ: dict[str, Any]) -> Caller | None:
         """Return who calls, ``None`` if the request does not say; tells the log who it is.
@@ -41,6 +51,8 @@ class NoAuth:
     """
 
     secured = False
+    trusts: Trusts | None = None
+    sessions: "Sessions | None" = None
 
     def __init__(self, conf: cfg.ConfigOpts | None = None) -> None:
         pass
@@ -71,12 +83,20 @@ def guarded(route: Route, identity: Identity) -> Callable[..., Response]:
 
     @wraps(route.handler)
     def handler(**arguments: str) -> Response:
-        caller.enter(identity.identify(request.environ), rule, identity.unknown())
+        caller.enter(_caller(identity), rule, identity.unknown())
         if not route.public:
             caller.require()
         return route.handler(**arguments)
 
     return handler
+
+
+def _caller(identity: Identity) -> Caller | None:
+    """Return who calls: whoever an API key is of, or else what ``Identity`` says."""
+    key = api_keys.presented(request.environ)
+    if key is not None:
+        return api_keys.identify(key, request.environ)
+    return identity.identify(request.environ)
 
 
 def begin(environ: Mapping[str, Any]) -> str:

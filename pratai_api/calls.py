@@ -12,19 +12,19 @@ same: its id comes from nginx's. One that is in no record is not run again.
 import hashlib
 import logging
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 
 from flask import Response, g, request
 from msgspec.structs import replace
 
-from pratai_api import function_answers, proxy, views
+from pratai_api import caller, function_answers, proxy, views
 from pratai_api.answers import json_answer
 from pratai_api.errors import ApiError
 from pratai_api.replies import Waiter
 from pratai_api.services import services
-from pratai_common import limits
-from pratai_common.errors import Reason, StoreUnavailableError
+from pratai_common import limits, refusals
+from pratai_common.errors import OverloadedError, Reason, StoreUnavailableError
 from pratai_common.log_context import concerns
 from pratai_common.messages import Answer
 from pratai_common.records import Body, Function, FunctionStatus, Request, ResponseHead
@@ -63,11 +63,11 @@ def _key(what: str, key: str) -> str:
     return key
 
 
-def strangers(cause: Cause, project_id: str | None) -> Cause:
-    """Return the cause where the caller is of another project than the function, or of none: their
-    keys are no keys of the project's, whose results they would be given.
+def strangers(cause: Cause, origin: str | None) -> Cause:
+    """Return the cause where the caller is of another project than the function, has an API key, or
+    is not known: their keys are no keys of the project's, whose results they would be given.
     """
-    return Cause(cause.kind, f"of:{project_id or ''}:{cause.name}")
+    return Cause(cause.kind, f"of:{origin or ''}:{cause.name}")
 
 
 def nobodys(cause: Cause, payload: bytes) -> Cause:
@@ -86,8 +86,13 @@ def perform(event: Trigger, wait: float | None, delivery: str | None = None) -> 
     Raises ApiError for a function that cannot be called, one that failed (502), and a platform
     that could not run it (503).
     """
-    function = event.function
-    concerns(_identity(event))
+    with _discreet(event.function.project_id):
+        return _perform(event, wait, delivery)
+
+
+def _perform(event: Trigger, wait: float | None, delivery: str | None) -> Response:
+    function, identity = event.function, _identity(event)
+    concerns(identity)
     require_callable(function)
     synchronous = function.type == "wait_for_response"
     if wait is None:
@@ -95,21 +100,45 @@ def perform(event: Trigger, wait: float | None, delivery: str | None = None) -> 
     wait = min(wait, limits.MAX_WAIT_SECONDS)
     if synchronous and delivery is None and "Idempotency-Key" not in request.headers:
         if proxy.sent_again():
-            raise _unavailable(_NOT_AGAIN, _identity(event))
+            raise _unavailable(_NOT_AGAIN, identity)
         with services().waits.place():
-            return _call(event, wait)
+            return _call(event, identity, wait)
     if not wait:
         return accepted(record(event).request)
     with services().waits.place():
         return _record_and_wait(event, wait)
 
 
+@contextmanager
+def _discreet(project_id: str) -> Iterator[None]:
+    """Tell strangers how much a project may have where there is no more, and not what it uses."""
+    try:
+        yield
+    except OverloadedError as error:
+        if error.project_id is None or not caller.is_stranger(project_id):
+            raise
+        message = refusals.without_usage(str(error))
+        raise OverloadedError(message, error.project_id, error.retry_seconds) from error
+    except ApiError as error:
+        if error.reason != Reason.THROTTLED or not caller.is_stranger(project_id):
+            raise
+        message = refusals.without_usage(error.message)
+        raise ApiError(error.code, error.reason, message, error.headers) from error
+
+
 def record(event: Trigger) -> Created:
     """Record an event's request; raises ApiError where its key, or the id of its delivery, was used
-    with another body.
+    with another body, and OverloadedError.
     """
-    created = services().submitter.run(event)
     delivered = event.cause.name.startswith(_DELIVERY)
+    try:
+        created = services().submitter.run(event)
+    except OverloadedError:
+        repeated = delivered or "Idempotency-Key" in request.headers or proxy.sent_again()
+        known = services().store.get_requests([_identity(event)]) if repeated else {}
+        if not known:
+            raise
+        created = Created(known[_identity(event)], new=False)  # it was let in when it came first
     what = "id of a delivery" if delivered else "Idempotency-Key"
     require_same_body(event.payload, [created.request], what)
     return created
@@ -144,16 +173,17 @@ def require_callable(function: Function) -> None:
         raise ApiError(409, "image_build", message)
 
 
-def _call(event: Trigger, wait: float) -> Response:
-    identity = _identity(event)
-    event = replace(event, reply_to=services().name)
-    with services().replies.expect(identity) as waiter:
-        call = services().submitter.call(event, int(wait * 1000))
+def _call(event: Trigger, identity: str, wait: float) -> Response:
+    parts = services()
+    parts.intake.take(event.function.project_id)
+    event = replace(event, reply_to=parts.name)
+    with parts.replies.expect(identity) as waiter:
+        call = parts.submitter.call(event, int(wait * 1000))
         if call is None:
             raise _unavailable("the scheduler cannot be reached", identity)
         answer = waiter.wait(wait)
     if answer is None:
-        recorded = services().submitter.record_call(call, event.function).request
+        recorded = parts.submitter.record_call(call, event.function).request
         return _ended(recorded) if recorded.status.final else accepted(recorded)
     if answer.reason == Reason.NODE_LOST:
         raise _unavailable(f"nothing is known of the run: {answer.message}", identity)

@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from pratai_api import views
 from pratai_common import limits
-from pratai_common.errors import StoreUnavailableError
+from pratai_common.errors import OverloadedError, Reason, StoreUnavailableError
 
 LOG = logging.getLogger(__name__)
 _DRAIN_BYTES = 2 * limits.MAX_ZIP_BYTES
@@ -39,6 +39,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(ParseException, _malformed)
     app.register_error_handler(msgspec.ValidationError, _invalid)
     app.register_error_handler(StoreUnavailableError, _store_unavailable)
+    app.register_error_handler(OverloadedError, _overloaded)
     app.register_error_handler(Exception, _ours)
 
 
@@ -106,6 +107,13 @@ def _store_unavailable(error: StoreUnavailableError) -> Response:
     message = "the store does not answer; it is not known whether anything was recorded"
     answer = _answer(503, "store_unavailable", message)
     answer.headers["Retry-After"] = _RETRY_AFTER_SECONDS
+    return answer
+
+
+def _overloaded(error: OverloadedError) -> Response:
+    code, reason = (503, "busy") if error.project_id is None else (429, Reason.THROTTLED.value)
+    answer = _answer(code, reason, str(error))
+    answer.headers["Retry-After"] = str(error.retry_seconds)
     return answer
 
 

@@ -21,15 +21,17 @@ def function(function_id: str) -> Function:
 
 def callable_function(function_id: str) -> Function:
     """Return a living function that is public, without proof of who calls, or that the caller may
-    run.
+    run: one of their project's, or one that is shared with it.
 
     Raises ApiError: 401 for whoever says not who they are, 403 and 404 as elsewhere.
     """
     found = _living(function_id)
-    if found is not None and found.public and found.auth == "none":
+    if found is not None and _open_to_all(found):
         return found
     caller.require()
-    return _touchable(found, function_id)
+    if found is None or not caller.may_run(found):
+        raise no_function(function_id)
+    return found
 
 
 def function_of(project_id: str, function_id: str) -> Function:
@@ -43,8 +45,13 @@ def function_of(project_id: str, function_id: str) -> Function:
 
 def _touchable(found: Function | None, function_id: str) -> Function:
     if found is None or not caller.may_touch(found.project_id):
-        raise ApiError(404, "function_not_found", f"there is no function {function_id}")
+        raise no_function(function_id)
     return found
+
+
+def no_function(function_id: str) -> ApiError:
+    """Return the refusal of an id of none, or of one that is not the caller's."""
+    return ApiError(404, "function_not_found", f"there is no function {function_id}")
 
 
 def _living(function_id: str) -> Function | None:
@@ -72,9 +79,34 @@ def request(request_id: str) -> Request:
     """Return a request, of a function that may be deleted; the HTTP request concerns it."""
     concerns(request_id)
     found = services().store.get_requests([request_id]).get(request_id)
-    if found is None or found.kind != "run" or not caller.may_touch(found.project_id):
-        raise ApiError(404, "request_not_found", f"there is no request {request_id}")
+    if found is None or found.kind != "run" or not caller.may_touch_request(found):
+        raise _no_request(request_id)
     return found
+
+
+def request_to_show(request_id: str) -> tuple[Request, bool]:
+    """Return a request, as ``request`` does, or one that the caller asked another project's
+    function for which they may call still; and whether it is such a stranger's.
+    """
+    concerns(request_id)
+    found = services().store.get_requests([request_id]).get(request_id)
+    if found is None or found.kind != "run":
+        raise _no_request(request_id)
+    if caller.may_touch_request(found):
+        return found, False
+    function = _living(found.function_id) if caller.asked_for(found) else None
+    if function is None or not (_open_to_all(function) or caller.may_run(function)):
+        raise _no_request(request_id)
+    return found, True
+
+
+def _no_request(request_id: str) -> ApiError:
+    return ApiError(404, "request_not_found", f"there is no request {request_id}")
+
+
+def _open_to_all(function: Function) -> bool:
+    """Say whether a function runs for whoever knows its id."""
+    return function.public and function.auth == "none"
 
 
 def subscription(owner: Function, subscription_id: str) -> Subscription:

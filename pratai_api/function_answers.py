@@ -11,13 +11,15 @@ from pratai_common import response_heads
 from pratai_common.records import ResponseHead
 
 _PLAIN = ResponseHead()
+_OURS = (
+    ("X-Content-Type-Options", "nosniff"),
+    ("Content-Security-Policy", "sandbox"),
+    ("X-Pratai-Answered-By", "function"),
+)
 
 
 def answer(head: ResponseHead | None, result: bytes) -> Response:
     """Return the answer that a result, which is JSON text, stands for; raises BadResponseError."""
     rendered = response_heads.render(head or _PLAIN, result)
-    made = Response(rendered.body, rendered.status, headers=rendered.headers)
-    made.headers.add("X-Content-Type-Options", "nosniff")
-    made.headers.add("Content-Security-Policy", "sandbox")
-    made.headers.add("X-Pratai-Answered-By", "function")
-    return made
+    headers = [*rendered.headers.items(), *_OURS]
+    return Response(rendered.body, rendered.status, headers=headers)

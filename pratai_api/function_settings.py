@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import UNSET
 from msgspec.structs import asdict, replace
 
-from pratai_api import caller, finding, hook_settings, schemas
+from pratai_api import caller, finding, function_rights, hook_settings, schemas
 from pratai_api.errors import ApiError
 from pratai_api.services import services
 from pratai_common import limits
@@ -20,6 +20,7 @@ def new(metadata: schemas.FunctionCreate) -> Function:
     """Return a new function with these settings; raises ApiError for those that cannot be."""
     if metadata.runtime not in services().runtimes:
         raise ApiError(400, "unknown_runtime", f"there is no runtime {metadata.runtime}")
+    isolation = services().isolations.wanted(metadata.isolation, metadata.public)
     now, who = services().clock(), caller.current()
     function = Function(
         function_id=str(uuid.uuid4()),
@@ -28,7 +29,7 @@ def new(metadata: schemas.FunctionCreate) -> Function:
         created_at=now,
         updated_at=now,
         endpoint_token=_new_token() if metadata.public else None,
-        **_of_function(hook_settings.sealed(asdict(metadata), "none")),
+        **_of_function(hook_settings.sealed(asdict(metadata), "none")) | {"isolation": isolation},
     )
     _check(function)
     _check_on_failure(function)
@@ -46,6 +47,8 @@ def changes(function: Function, asked: schemas.FunctionSettings) -> dict[str, An
     after = replace(function, **values)
     if values:
         _check(after)
+    if {"isolation", "public"} & values.keys():
+        services().isolations.require(after.isolation, after.public)
     if "on_failure" in values:
         _check_on_failure(after)
     return values
@@ -53,6 +56,11 @@ def changes(function: Function, asked: schemas.FunctionSettings) -> dict[str, An
 
 def _of_function(values: dict[str, Any]) -> dict[str, Any]:
     """Return those of what was sent that a function's record has."""
+    if "secrets" in values:
+        values["secrets"] = function_rights.uses(values["secrets"])
+    values.pop("trust", None)  # it is made of who asks for it
+    if "shared_with" in values:
+        values["shared_with"] = tuple(sorted(set(values["shared_with"])))
     return {name: values[name] for name in Function.__struct_fields__ if name in values}
 
 
@@ -66,6 +74,7 @@ def _check(function: Function) -> None:
     if size > limits.MAX_ENVIRONMENT_BYTES:
         message = f"the environment has {size} bytes, {limits.MAX_ENVIRONMENT_BYTES} are allowed"
         raise ApiError(400, "invalid", message)
+    function_rights.check(function)
 
 
 def _check_on_failure(function: Function) -> None:

@@ -12,9 +12,12 @@ from oslo_config import cfg
 from oslo_context.context import RequestContext
 from oslo_policy.policy import Enforcer
 
-from pratai_api import policies
+from pratai_api import keystone_options, policies
 from pratai_api.caller import Caller
 from pratai_api.errors import ApiError
+from pratai_api.keystone_sessions import Sessions
+from pratai_api.keystone_trusts import KeystoneTrusts
+from pratai_api.trusts import Trusts
 
 LOG = logging.getLogger(__name__)
 _TOKENS = ("HTTP_X_AUTH_TOKEN", "HTTP_X_STORAGE_TOKEN")
@@ -35,6 +38,7 @@ class KeystoneIdentity:
     secured = True
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
+        keystone_options.register(conf)
         _require(conf, "auth_type", "auth_section")
         _require(conf, "www_authenticate_uri")
         # What it defers looks alike for a token that is not valid and a Keystone that is away.
@@ -43,6 +47,9 @@ class KeystoneIdentity:
         self._enforcer = policies.make_enforcer(conf)
         self._places = threading.BoundedSemaphore(max(1, conf.api.threads // 8))
         self._uri = conf.keystone_authtoken.www_authenticate_uri
+        sessions = Sessions(conf)
+        self.sessions: Sessions | None = sessions
+        self.trusts: Trusts | None = KeystoneTrusts(sessions)
 
     def identify(self, environ: dict[str, Any]) -> Caller | None:
         """See pratai_api.auth.Identity."""
@@ -63,7 +70,10 @@ class KeystoneIdentity:
             message = "the token is of no project: ask Keystone for one of a project"
             raise ApiError(403, "project_scope_required", message)
         return Caller(
-            context.project_id, context.user_id, partial(_allows, self._enforcer, context)
+            context.project_id,
+            context.user_id,
+            partial(_allows, self._enforcer, context),
+            token=context.auth_token,
         )
 
     def unknown(self) -> ApiError:

@@ -1,19 +1,14 @@
 """Which daemons of the platform live."""
 
 from pratai_api.services import services
-from pratai_common import beat
 from pratai_common.records import Daemon
 
 
-def alive(daemon: Daemon) -> bool:
-    """Say whether a daemon gave a sign of life of late."""
-    return beat.alive(daemon, services().witness.judged_at(services().clock()))
+def living(*types: str) -> list[Daemon]:
+    """Return the daemons that live, of some types or of all."""
+    return living_of(services().store.list_daemons(), *types)
 
 
-def living(daemon_type: str | None = None) -> list[Daemon]:
-    """Return the daemons that live, of one type or of all."""
-    return [
-        each
-        for each in services().store.list_daemons()
-        if daemon_type in (None, each.daemon_type) and alive(each)
-    ]
+def living_of(daemons: list[Daemon], *types: str) -> list[Daemon]:
+    """Return those of the daemons that live."""
+    return services().witness.living(daemons, services().clock(), *types)

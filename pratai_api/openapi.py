@@ -10,6 +10,7 @@ import msgspec
 from flask import Response, current_app
 
 from pratai_api import event_schemas, schemas, views
+from pratai_api.caller import OF_KEYS
 from pratai_common.event_settings import Settings
 from pratai_common.node_urls import CLAIM_HEADER
 
@@ -22,7 +23,10 @@ _REQUEST_ID = "X-Pratai-Request-Id"
 _HEADER_CHARACTERS = {CLAIM_HEADER: 1024}
 Schema = dict[str, Any]
 _SECURITY: Schema = {
-    "securitySchemes": {"token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}}
+    "securitySchemes": {
+        "token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"},
+        "key": {"type": "http", "scheme": "bearer"},
+    }
 }
 
 
@@ -94,7 +98,7 @@ def document(
     for route in routes:
         operation = _Operation(route, routes, schemas_by_type, components).build()
         if secured and isinstance(route.rule, str):
-            _secure(operation, route.public)
+            _secure(operation, route)
         paths.setdefault(route.documented_path, {})[route.method.lower()] = operation
     return {
         "openapi": "3.1.0",
@@ -117,9 +121,10 @@ def _tell_sources(
         shape["settings"] |= settings
 
 
-def _secure(operation: Schema, public: bool) -> None:
-    """Say of an operation that it needs a token, and what it is refused with."""
-    operation["security"] = [{"token": []}, *([{}] if public else [])]
+def _secure(operation: Schema, route: Route) -> None:
+    """Say of an operation that it needs a token, or an API key, and what it is refused with."""
+    by_key: list[Schema] = [{"key": []}] if route.rule in OF_KEYS else []
+    operation["security"] = [{"token": []}, *by_key, *([{}] if route.public else [])]
     for code in (401, 403):
         operation["responses"][str(code)] = operation["responses"]["500"] | {
             "description": HTTPStatus(code).phrase

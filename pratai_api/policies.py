@@ -19,6 +19,7 @@ _FUNCTION = "/v1/functions/{function_id}"
 _SUBSCRIPTION = f"{_FUNCTION}/subscriptions/{{subscription_id}}"
 _EVENT = "/v1/events/{event_id}"
 _REQUEST = "/v1/requests/{request_id}"
+_SECRET = "/v1/secrets/{name}"  # noqa: S105 - a path
 
 _BASE = [
     policy.RuleDefault("admin", "role:admin", "An administrator of the platform."),
@@ -50,7 +51,7 @@ _RULES: list[tuple[str, ...]] = [
     (
         "function:call",
         OWN_MEMBER,
-        "Run a function. One that is public runs for anybody, whatever this rule says.",
+        "Run a function, of the project or shared with it. A public one runs for anybody.",
         f"POST {_FUNCTION}",
     ),
     ("function:stop", MEMBER, "Cancel a function's running requests.", f"POST {_FUNCTION}/stop"),
@@ -101,10 +102,23 @@ _RULES: list[tuple[str, ...]] = [
         "List the requests of all projects.",
         f"GET /v1/requests{ALL_PROJECTS}",
     ),
-    ("request:get", READER, "Show a request and its result.", f"GET {_REQUEST}"),
+    (
+        "request:get",
+        READER,
+        "Show a request and its result; also one that the project asked another's function for.",
+        f"GET {_REQUEST}",
+    ),
     ("request:logs", READER, "Show what a request printed.", f"GET {_REQUEST}/logs"),
     ("request:cancel", MEMBER, "Cancel a request.", f"DELETE {_REQUEST}"),
     ("request:replay", OWN_MEMBER, "Run a request once more.", f"POST {_REQUEST}/replay"),
+    ("key:list", READER, "List the project's API keys.", "GET /v1/keys"),
+    ("key:create", OWN_MEMBER, "Make an API key.", "POST /v1/keys"),
+    ("key:delete", MEMBER, "Revoke an API key.", "DELETE /v1/keys/{prefix}"),
+    ("quota:get", READER, "Show the project's quotas, and how much is used.", "GET /v1/quota"),
+    ("secret:list", READER, "List the names of the project's secrets.", "GET /v1/secrets"),
+    ("secret:create", OWN_MEMBER, "Keep a secret, or its new value.", "POST /v1/secrets"),
+    ("secret:get", OWN_MEMBER, "Show the value of a secret.", f"GET {_SECRET}"),
+    ("secret:delete", OWN_MEMBER, "Delete a secret.", f"DELETE {_SECRET}"),
     ("runtime:list", READER, "List the runtimes.", "GET /v1/runtimes"),
     ("runtime:get", READER, "Show a runtime.", "GET /v1/runtimes/{runtime}"),
     ("cluster:get", ADMIN, "List the daemons of the platform.", "GET /v1/cluster"),

@@ -17,7 +17,7 @@ from pratai_api import calls, hook_bodies
 from pratai_api.arguments import body, decode
 from pratai_api.errors import ApiError
 from pratai_api.services import services
-from pratai_common import limits
+from pratai_common import limits, tracing
 from pratai_common.clock import iso
 from pratai_common.records import PUBLISHED
 
@@ -72,6 +72,7 @@ def _plain(event_id: str, content: bytes) -> Publication:
         "type": "pratai.published",
         "time": iso(services().clock()),
         "datacontenttype": content_type or None,
+        **tracing.of_headers(request.headers.get),
         **described,
     }
     return Publication(cause.name, content, attributes, "Idempotency-Key" in request.headers)
@@ -154,6 +155,7 @@ def _publication(
     event: BaseCloudEvent, payload: bytes, described: Mapping[str, str] | None = None
 ) -> Publication:
     attributes: dict[str, Any] = {
+        **tracing.of_headers(request.headers.get),
         **msgspec.to_builtins(event.get_attributes()),
         **(described or {}),
     }

@@ -1,8 +1,9 @@
-"""How often a function's endpoint may be called: a token bucket for each function.
+"""How often something may be done a minute: a token bucket for each function whose endpoint is
+called, and for each project that makes requests.
 
-Each API process admits its share, which is the function's rate through the number of processes that
-live. Nothing is written, so a call that is refused costs little. What that leaves inexact is said
-in ``doc/source/user/guide.rst``.
+Each API process admits its share, which is the rate through the number of processes that live.
+Nothing is written, so a call that is refused costs little. What that leaves inexact is said in
+``doc/source/user/guide.rst``, and of projects in ``doc/source/admin/quotas.rst``.
 """
 
 import math
@@ -28,17 +29,27 @@ class Bucket(NamedTuple):
     at: float
 
 
-def take(bucket: Bucket | None, share: float, now: float) -> tuple[Bucket, float]:
-    """Take a call out of a bucket that is filled with ``share`` calls a minute, and holds as many
+def take(bucket: Bucket | None, share: float, now: float, calls: int = 1) -> tuple[Bucket, float]:
+    """Take calls out of a bucket that is filled with ``share`` calls a minute, and holds as many
     (at least one); ``None`` is a full one. Returns it as it is then, and how many seconds later
-    there is a call in it: 0 where there was one now.
+    there are so many in it: 0 where there were now.
+
+    More than it can hold are taken where it is full, and it owes the rest.
     """
-    most = max(1.0, share)
-    held = most if bucket is None else bucket.calls + (now - bucket.at) * share / _MINUTE
-    held = min(most, held)
-    if held >= 1 - _ROUNDING:
-        return Bucket(held - 1, now), 0.0
-    return Bucket(held, now), (1 - held) * _MINUTE / share
+    held, wanted = _held(bucket, share, now), min(float(calls), _most(share))
+    if held >= wanted - _ROUNDING:
+        return Bucket(held - calls, now), 0.0
+    return Bucket(held, now), (wanted - held) * _MINUTE / share
+
+
+def _held(bucket: Bucket | None, share: float, now: float) -> float:
+    if bucket is None:
+        return _most(share)
+    return min(_most(share), bucket.calls + (now - bucket.at) * share / _MINUTE)
+
+
+def _most(share: float) -> float:
+    return max(1.0, share)
 
 
 class Processes:
@@ -74,14 +85,22 @@ class Rates:
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
         self._lock = threading.Lock()
 
-    def wait_for(self, function_id: str, rate: int) -> int:
-        """Count a call of a function that may be called ``rate`` times a minute; returns 0 where
-        it may be now, or else after how many seconds one may be.
+    def wait_for(self, name: str, rate: int, calls: int = 1) -> int:
+        """Count calls of what may be called ``rate`` times a minute; returns 0 where it may be now,
+        or else after how many seconds it may be.
         """
         share = rate / self._processes()
         with self._lock:
-            bucket = self._buckets.pop(function_id, None)
-            self._buckets[function_id], seconds = take(bucket, share, self._now())
+            bucket = self._buckets.pop(name, None)
+            self._buckets[name], seconds = take(bucket, share, self._now(), calls)
             if len(self._buckets) > _MOST_BUCKETS:
                 self._buckets.popitem(last=False)
         return math.ceil(seconds)
+
+    def used(self, name: str, rate: int) -> int:
+        """Return how many of a minute's calls are used, if as many came to each process as here."""
+        processes = self._processes()
+        share = rate / processes
+        with self._lock:
+            held = _held(self._buckets.get(name), share, self._now())
+        return min(rate, round((_most(share) - held) * processes))

@@ -7,7 +7,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from pratai_common import cron, limits
-from pratai_common.records import FunctionStatus, Status
+from pratai_common.records import FunctionStatus, Isolation, Status
 
 RESERVED_NAMES = frozenset({"running"})
 MAX_PAGE = 1000
@@ -29,6 +29,11 @@ Frequency = Annotated[float, Meta(ge=1 / 60, le=_MAX_FREQUENCY_MINUTES)]
 VariableName = Annotated[str, Meta(pattern=rf"^[A-Za-z_][A-Za-z0-9_]{{0,127}}{_END}")]
 VariableValue = Annotated[str, Meta(pattern=rf"^[^\x00]*{_END}", max_length=4096)]
 Environment = dict[VariableName, VariableValue]
+SecretName = Annotated[str, Meta(pattern=rf"^[A-Za-z][A-Za-z0-9_.-]{{0,62}}{_END}")]
+SecretFile = Annotated[str, Meta(pattern=rf"^[A-Za-z0-9_][A-Za-z0-9_.-]{{0,126}}{_END}")]
+SecretValue = Annotated[str, Meta(min_length=1, max_length=2 * limits.MAX_SECRET_BYTES)]
+Role = Annotated[str, Meta(min_length=1, max_length=255)]
+Roles = Annotated[list[Role], Meta(min_length=1, max_length=16)]
 Cron = Annotated[str, Meta(min_length=1, max_length=cron.MAX_CHARACTERS)]
 Timezone = Annotated[str, Meta(min_length=1, max_length=64)]
 Misfire = Literal["skip", "once", "all"]
@@ -42,16 +47,63 @@ Moment = Annotated[datetime, Meta(tz=True)]
 Auth = Literal["none", "token", "github", "standard"]
 # As headers can carry it, whose ends are trimmed.
 Secret = Annotated[str, Meta(pattern=rf"^[!-~][ -~]*[!-~]{_END}", min_length=8, max_length=256)]
+Projects = Annotated[list[Id], Meta(max_length=limits.MAX_SHARED_WITH)]
+KeyName = Annotated[str, Meta(min_length=1, max_length=255)]
 RateLimit = Annotated[int, Meta(ge=1, le=60_000)]
 Type = Literal["async", "wait_for_response"]
 Network = Literal["bridge", "none"]
+Spares = Annotated[int, Meta(ge=0, le=limits.MAX_SPARES)]
 Marker = Annotated[str, Meta(min_length=1, max_length=64)]
 Wait = Annotated[float, Meta(ge=0, le=_LONGEST_WAIT)]
 
 
+class SecretUse(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A secret that a function needs: in a ``file`` of ``/run/secrets``, or in a variable of its
+    ``environment``; where neither is named, in a file of the secret's name.
+    """
+
+    name: SecretName
+    file: SecretFile | None = None
+    environment: VariableName | None = None
+
+
+class ApplicationCredential(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """An application credential of Keystone."""
+
+    id: Id
+    secret: Annotated[str, Meta(min_length=1, max_length=255)]
+
+    def __repr__(self) -> str:
+        return f"ApplicationCredential(id={self.id!r})"
+
+
+class TrustWanted(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The right to act for whoever asks for it: in these roles of theirs, or by an application
+    credential of theirs, whose secret is never shown.
+    """
+
+    roles: Roles | UnsetType = UNSET
+    application_credential: ApplicationCredential | UnsetType = UNSET
+
+
+Secrets = Annotated[list[SecretUse], Meta(max_length=limits.MAX_SECRETS)]
+
+
+class SecretPut(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A secret; ``value`` is text, or bytes in ``base64``. In place of the one of its name."""
+
+    name: SecretName
+    value: SecretValue
+    encoding: Literal["text", "base64"] = "text"
+
+    def __repr__(self) -> str:
+        return f"SecretPut(name={self.name!r})"
+
+
 class FunctionCreate(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """The ``metadata`` of a new function. ``memory`` in MB, ``timeout`` and ``max_age`` in seconds,
-    ``frequency`` in minutes.
+    ``frequency`` in minutes. Which ``isolation`` it has where none is given is the operator's
+    choice.
 
     ``subscribe_to`` are ids of events, or of functions where ``event`` is ``response``: then each
     may end in ``:success`` or ``:failure``.
@@ -71,13 +123,18 @@ class FunctionCreate(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     memory: Memory = limits.DEFAULT_MEMORY_MB
     cpus: Cpus = 1.0
     timeout: Timeout = limits.DEFAULT_TIMEOUT_SECONDS
+    isolation: Isolation | UnsetType = UNSET
+    spares: Spares | None = None
     network: Network = "bridge"
     public: bool = False
+    shared_with: Projects = []
     auth: Auth = "none"
     auth_secret: Secret | None = None
     rate_limit: RateLimit | None = None
     limit: Limit | None = None
     environment: Environment = {}
+    secrets: Secrets = []
+    trust: TrustWanted | None = None
     retries: Retries = 0
     max_age: MaxAge | None = None
     on_failure: Id | None = None
@@ -95,13 +152,18 @@ class FunctionSettings(msgspec.Struct, forbid_unknown_fields=True, kw_only=True)
     memory: Memory | UnsetType = UNSET
     cpus: Cpus | UnsetType = UNSET
     timeout: Timeout | UnsetType = UNSET
+    isolation: Isolation | UnsetType = UNSET
+    spares: Spares | UnsetType | None = UNSET
     network: Network | UnsetType = UNSET
     public: bool | UnsetType = UNSET
+    shared_with: Projects | UnsetType = UNSET
     auth: Auth | UnsetType = UNSET
     auth_secret: Secret | UnsetType | None = UNSET
     rate_limit: RateLimit | UnsetType | None = UNSET
     limit: Limit | UnsetType | None = UNSET
     environment: Environment | UnsetType = UNSET
+    secrets: Secrets | UnsetType = UNSET
+    trust: TrustWanted | UnsetType | None = UNSET
     retries: Retries | UnsetType = UNSET
     max_age: MaxAge | UnsetType | None = UNSET
     on_failure: Id | UnsetType | None = UNSET
@@ -122,6 +184,22 @@ class Call(msgspec.Struct, kw_only=True):
 
     payload: msgspec.Raw
     not_before: Moment | None = None
+
+
+class KeyCreate(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A new API key; ``name`` is for people. With a ``function_id`` it is good for calls of that
+    function, else of all that the project may call; until ``expires_at``, if it is given.
+    """
+
+    name: KeyName
+    function_id: Id | None = None
+    expires_at: Moment | None = None
+
+
+class QuotaQuery(msgspec.Struct, kw_only=True):
+    """Whose quotas are shown: the caller's project's, or another's to an administrator."""
+
+    project_id: Id | UnsetType = UNSET
 
 
 class PageQuery(msgspec.Struct, kw_only=True):
@@ -183,6 +261,12 @@ class SignedQuery(msgspec.Struct, kw_only=True):
 
     expires: Annotated[int, Meta(ge=0, le=253_402_300_799)]
     signature: Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+class SecretsQuery(SignedQuery, kw_only=True):
+    """The function whose needs a node asks for, and what makes the address valid."""
+
+    function_id: Id
 
 
 class Upload(msgspec.Struct):

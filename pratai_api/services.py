@@ -8,9 +8,13 @@ from typing import NamedTuple, cast
 from flask import current_app
 
 from pratai_api.errors import ApiError
+from pratai_api.intake import Intake
+from pratai_api.isolations import Isolations
 from pratai_api.quotas import Quotas
 from pratai_api.rates import Rates
 from pratai_api.replies import Replies
+from pratai_api.secret_stores import SecretStore
+from pratai_api.trusts import Trusts
 from pratai_common.archives import Archives
 from pratai_common.beat import Witness
 from pratai_common.clock import Clock
@@ -24,15 +28,19 @@ from pratai_common.tokens import TokenKey
 
 
 class Waits:
-    """Bounds how many threads may wait for something, so that the others can go on answering."""
+    """Bounds how many threads may wait for something, so that the others can go on answering.
 
-    def __init__(self, most: int, what: str) -> None:
+    ``patience`` is how many seconds a place is waited for.
+    """
+
+    def __init__(self, most: int, what: str, patience: float = 0.0) -> None:
         self._room = threading.BoundedSemaphore(most)
         self._what = what
+        self._patience = patience
 
     def enter(self) -> None:
         """Take a place; raises ApiError (503) where there is none. ``leave`` gives it back."""
-        if not self._room.acquire(blocking=False):
+        if not self._room.acquire(timeout=self._patience):
             message = f"too many callers wait for {self._what} here already"
             raise ApiError(503, "busy", message, {"Retry-After": "1"})
 
@@ -53,8 +61,14 @@ class Waits:
 class Services(NamedTuple):
     """The application's parts. ``send`` reaches the scheduler, or does not: a hint. ``name`` is
     this process's, by which a collector finds its inlet; ``witness`` is of its signs of life.
-    Who follows a log does not take the place of who waits for a result. ``sources`` are the shapes
-    of events' settings, by source; what is secret of events and of endpoints has a sealer each.
+    Who follows a log does not take the place of who waits for a result; ``uploads`` bounds the zips
+    that are in memory, ``secret_waits`` who waits for where secrets are kept, and for Keystone to
+    make a trust or to act by one. ``sources`` are the shapes of events' settings, by source; what
+    is secret of events and of endpoints has a sealer each.
+    ``knows_node`` says whether a node's key is there, if nodes have keys.
+    ``node_key`` is what is sealed to a node by (32 bytes), ``None`` where nodes have no keys; it
+    raises ApiError (403) where this one's is gone. ``trusts`` are
+    how users give functions a right of theirs, of ``trust_roles`` where they name none.
     ``ailments`` say why a port's API should get no more requests, if it should not.
     """
 
@@ -66,6 +80,7 @@ class Services(NamedTuple):
     replies: Replies
     waits: Waits
     follows: Waits
+    uploads: Waits
     rates: Rates
     name: str
     witness: Witness
@@ -77,8 +92,16 @@ class Services(NamedTuple):
     hook_sealer: Sealer
     urls: NodeUrls
     quotas: Quotas
+    intake: Intake
+    secrets: SecretStore
+    secret_waits: Waits
     trust_proxy_ids: bool = False
     ailments: Callable[[int], Sequence[str]] = lambda _port: ()
+    knows_node: Callable[[str], bool] = lambda _name: True
+    isolations: Isolations = Isolations()
+    node_key: Callable[[str], bytes | None] = lambda _name: None
+    trusts: Trusts | None = None
+    trust_roles: tuple[str, ...] = ("member",)
 
 
 def services() -> Services:

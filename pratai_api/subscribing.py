@@ -13,7 +13,7 @@ from pratai_api import finding
 from pratai_api.errors import ApiError
 from pratai_api.event_schemas import NewSubscription, SubscriptionUpdate
 from pratai_api.services import services
-from pratai_common import cron, filters, limits
+from pratai_common import cron, filters, limits, refusals
 from pratai_common.errors import StoreUnavailableError
 from pratai_common.records import Function, Subscription
 
@@ -49,10 +49,11 @@ def new(function: Function, asked: NewSubscription, others: Sequence[Subscriptio
     check(function, made, others)
     _check_source(made)
     if len(others) >= limits.MAX_SUBSCRIPTIONS:
-        message = f"a function has at most {limits.MAX_SUBSCRIPTIONS} subscriptions"
+        figures = refusals.figures(limits.MAX_SUBSCRIPTIONS, len(others))
+        message = f"the limit of a function's subscriptions is {figures}"
         raise ApiError(409, "quota", message)
     if made.kind == "timer":
-        services().quotas.require_timer(services().store, made.project_id)
+        services().quotas.require_timer(made.project_id)
     return made
 
 
@@ -162,9 +163,9 @@ def _check_source(wanted: Subscription) -> None:
         finding.function_of(wanted.project_id, event_id)
     else:
         finding.event_of(wanted.project_id, event_id)
-    if wanted.enabled and _subscribers(event_id, wanted) >= limits.MAX_SUBSCRIBERS:
-        message = f"{event_id} has {limits.MAX_SUBSCRIBERS} subscriptions, more it cannot have"
-        raise ApiError(409, "quota", message)
+    if wanted.enabled and (used := _subscribers(event_id, wanted)) >= limits.MAX_SUBSCRIBERS:
+        figures = refusals.figures(limits.MAX_SUBSCRIBERS, used)
+        raise ApiError(409, "quota", f"the limit of subscriptions to {event_id} is {figures}")
 
 
 def _subscribers(event_id: str, besides: Subscription) -> int:

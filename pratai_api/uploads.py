@@ -13,6 +13,7 @@ from pratai_api.errors import ApiError
 from pratai_api.services import services
 from pratai_common import limits, package
 from pratai_common.errors import PackageError, StoreUnavailableError
+from pratai_common.languages import language_of
 from pratai_common.records import Function, FunctionStatus, Version
 from pratai_common.submit import Cause, request_id
 
@@ -20,14 +21,17 @@ _METADATA_BYTES = limits.MAX_FORM_BYTES - limits.MAX_ZIP_BYTES
 T = TypeVar("T")
 
 
-def open_form() -> None:
-    """Let the request be as large as a form with a zip may be; raises ApiError if it is none."""
+def open_form(project_id: str) -> None:
+    """Let the request be as large as a form with a zip may be; raises ApiError if it is none, and
+    OverloadedError where the project may have no further build.
+    """
     request.max_content_length = limits.MAX_FORM_BYTES
     if request.mimetype != "multipart/form-data":
         raise ApiError(400, "invalid", "the body must be a form: multipart/form-data")
     for name in ("metadata", "zip_file"):
         if len(request.form.getlist(name)) + len(request.files.getlist(name)) > 1:
             raise ApiError(400, "invalid", f"the form has {name} more than once")
+    services().submitter.require_room(project_id)  # the form was read: its sender hears of it
 
 
 def metadata(shape: type[T]) -> T | None:
@@ -43,8 +47,8 @@ def metadata(shape: type[T]) -> T | None:
     return None if text is None else decode(text, shape, "metadata")
 
 
-def zip_content() -> bytes:
-    """Return the form's zip, checked; raises ApiError."""
+def zip_content(runtime: str) -> bytes:
+    """Return the form's zip, checked for this runtime; raises ApiError."""
     if "zip_file" in request.form:
         raise ApiError(400, "invalid", "zip_file must come as a file: its part has no filename")
     file = request.files.get("zip_file")
@@ -52,7 +56,7 @@ def zip_content() -> bytes:
         raise ApiError(400, "invalid", "the form has no zip_file")
     content: bytes = file.read()
     try:
-        package.check(content)
+        package.check(content, language_of(runtime))
     except PackageError as error:
         raise ApiError(400, "invalid_package", str(error)) from error
     return content

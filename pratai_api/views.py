@@ -40,6 +40,21 @@ class Kept(View, frozen=True, kw_only=True):
     sha256: str
 
 
+class SecretUse(View, frozen=True, kw_only=True):
+    """A secret that a function needs, and where its code finds it."""
+
+    name: str
+    file: str | None
+    environment: str | None
+
+
+class Trust(View, frozen=True, kw_only=True):
+    """In whose name, and in which roles, a function acts."""
+
+    user_id: str
+    roles: list[str]
+
+
 class Function(View, frozen=True, kw_only=True):
     """A function and its settings. ``version`` is the one that serves."""
 
@@ -52,6 +67,7 @@ class Function(View, frozen=True, kw_only=True):
     type: str
     event: str
     public: bool
+    shared_with: list[str]
     auth: str
     rate_limit: int | None
     endpoint: str | None
@@ -61,8 +77,11 @@ class Function(View, frozen=True, kw_only=True):
     timeout: int
     limit: int | None
     isolation: str
+    spares: int | None
     network: str
     environment: dict[str, str]
+    secrets: list[SecretUse]
+    trust: Trust | None
     retries: int
     max_age: int | None
     on_failure: str | None
@@ -123,7 +142,8 @@ class ResponseHead(View, frozen=True, kw_only=True):
 class Request(View, frozen=True, kw_only=True):
     """How the run that an event asked for stands. ``result`` is what ``main`` returned, and
     ``payload`` what came in, where they were asked for. ``children`` are the first requests that
-    its end caused, ``event`` has the attributes of its event; both are not in lists.
+    its end caused, ``event`` has the attributes of its event, ``timing`` how many milliseconds
+    after its acceptance it was at each station; these are not in lists.
     """
 
     request_id: str
@@ -160,27 +180,7 @@ class Request(View, frozen=True, kw_only=True):
     node: str | None
     peak_memory: int | None
     logs_endpoint: str
-
-
-class Daemon(View, frozen=True, kw_only=True):
-    """A process of the platform."""
-
-    daemon_type: str
-    daemon_id: str
-    joined_at: Time
-    status: str
-    ip: str
-    version: str
-    pid: int | None
-    dropped_messages: int
-
-
-class Runtime(View, frozen=True, kw_only=True):
-    """What functions can run on, and on how many living nodes it is ready."""
-
-    name: str
-    image: str | None
-    nodes: int
+    timing: dict[str, float] | UnsetType | None = UNSET
 
 
 class Accepted(View, frozen=True, kw_only=True):
@@ -223,55 +223,6 @@ class Requests(View, frozen=True, kw_only=True):
     next: str | None
 
 
-class Runtimes(View, frozen=True, kw_only=True):
-    """The runtimes that functions may use."""
-
-    runtimes: list[Runtime]
-    next: str | None
-
-
-class Daemons(View, frozen=True, kw_only=True):
-    """The daemons of the platform."""
-
-    daemons: list[Daemon]
-    next: str | None
-
-
-class Components(View, frozen=True, kw_only=True):
-    """Each component, the store among them: ``running`` or ``not running``."""
-
-    components: dict[str, str]
-
-
-class Link(View, frozen=True, kw_only=True):
-    """Where a version of the interface is found."""
-
-    rel: str
-    href: str
-
-
-class InterfaceVersion(View, frozen=True, kw_only=True):
-    """A version of the interface."""
-
-    id: str
-    status: str
-    min_version: str
-    max_version: str
-    links: list[Link]
-
-
-class InterfaceVersions(View, frozen=True, kw_only=True):
-    """The versions of the interface."""
-
-    versions: list[InterfaceVersion]
-
-
-class ShownVersion(View, frozen=True, kw_only=True):
-    """One version of the interface."""
-
-    version: InterfaceVersion
-
-
 def time(milliseconds: int) -> str:
     """Return a time as clients see it."""
     return iso(milliseconds) or ""
@@ -290,6 +241,7 @@ def function(record: records.Function) -> Function:
         type=record.type,
         event=record.event,
         public=record.public,
+        shared_with=list(record.shared_with),
         auth=record.auth,
         rate_limit=record.rate_limit,
         endpoint=None if endpoint is None else f"/v1/hooks/{endpoint}",
@@ -299,8 +251,11 @@ def function(record: records.Function) -> Function:
         timeout=record.timeout,
         limit=record.limit,
         isolation=record.isolation,
+        spares=record.spares,
         network=record.network,
         environment=record.environment,
+        secrets=[SecretUse(**msgspec.structs.asdict(each)) for each in record.secrets],
+        trust=_trust(record.trust),
         retries=record.retries,
         max_age=record.max_age,
         on_failure=record.on_failure,
@@ -312,6 +267,13 @@ def function(record: records.Function) -> Function:
         updated_at=time(record.updated_at),
         logs_endpoint=f"/v1/functions/{record.function_id}/build-log",
     )
+
+
+def _trust(record: records.Trust | None) -> Trust | None:
+    """Return a right that was asked for; one that serves for secrets alone is nobody's affair."""
+    if record is None or not record.asked:
+        return None
+    return Trust(user_id=record.user_id, roles=list(record.roles))
 
 
 def version(record: records.Version) -> Version:
@@ -372,6 +334,16 @@ def request(
     )
 
 
+def timing(record: records.Timing | None) -> dict[str, float] | None:
+    """Return how many milliseconds after its acceptance a request was at each station."""
+    if record is None:
+        return None
+    times = msgspec.structs.asdict(record)
+    return {
+        station: (at - record.accepted) / 1000 for station, at in times.items() if at is not None
+    }
+
+
 def _response(head: records.ResponseHead | None) -> ResponseHead | None:
     return None if head is None else ResponseHead(**msgspec.structs.asdict(head))
 
@@ -384,18 +356,4 @@ def _attempt(record: records.Attempt) -> Attempt:
         finished_at=iso(record.finished_at),
         reason=record.reason,
         message=record.message,
-    )
-
-
-def daemon(record: records.Daemon, running: bool) -> Daemon:
-    """Return a daemon of the cluster."""
-    return Daemon(
-        daemon_type=record.daemon_type,
-        daemon_id=record.daemon_id,
-        joined_at=time(record.joined_at),
-        status="running" if running else "not running",
-        ip=record.ip,
-        version=record.version,
-        pid=record.pid,
-        dropped_messages=record.dropped_messages,
     )

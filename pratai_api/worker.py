@@ -1,8 +1,14 @@
-"""Gunicorn's worker, which answers in the one shape what never reaches the application: lines and
-headers that are malformed or too large.
+"""Gunicorn's worker, with two changes.
+
+It answers in the one shape what never reaches the application: lines and headers that are malformed
+or too large. And a thread that has answered stays with its connection for a moment, while half of
+the threads have nothing to do: whoever calls again at once is spared the way by the thread that
+looks after all connections, and back.
 """
 
 import logging
+import select
+import threading
 import uuid
 from http import HTTPStatus
 from typing import Any
@@ -15,6 +21,7 @@ from oslo_context.context import RequestContext
 from pratai_api.errors import failure, reason_of
 
 LOG = logging.getLogger(__name__)
+_STAY_MS = 5
 _CODES = {
     http_errors.LimitRequestLine: 414,
     http_errors.LimitRequestHeaders: 431,
@@ -25,6 +32,24 @@ _CODES = {
 
 class ApiWorker(ThreadWorker):  # type: ignore[misc]
     """See the module."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._room = threading.Semaphore(max(1, self.cfg.threads // 2))
+
+    def handle(self, conn: Any) -> Any:
+        """Handle the requests that come by a connection at once, one after another; what it returns
+        says what becomes of the connection.
+        """
+        if not self._room.acquire(blocking=False):
+            return super().handle(conn)
+        try:
+            kept = super().handle(conn)
+            while kept is True and self.alive and _comes(conn):
+                kept = super().handle(conn)
+            return kept
+        finally:
+            self._room.release()
 
     def handle_error(self, req: object, client: Any, addr: Any, exc: Exception) -> None:
         """Answer what gunicorn could not read, or what broke outside of the application."""
@@ -50,3 +75,14 @@ class ApiWorker(ThreadWorker):  # type: ignore[misc]
             util.write_nonblock(client, "\r\n".join(head).encode() + body)
         except OSError:
             LOG.debug("nobody is there to be told")
+
+
+def _comes(connection: Any) -> bool:
+    """Say whether more comes by a connection within a moment. What was read ahead of it already is
+    gunicorn's own affair.
+    """
+    if connection.parser.unreader.buf.getvalue():
+        return False
+    poll = select.poll()
+    poll.register(connection.sock, select.POLLIN)
+    return bool(poll.poll(_STAY_MS))

@@ -4,7 +4,8 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from pratai_common.clock import Clock
@@ -71,6 +72,15 @@ class Witness:
             return now
         return self._settled(self._written_at if now - self._written_at > _GAP_MS else now)
 
+    def living(self, daemons: Iterable[Daemon], now: int, *types: str) -> list[Daemon]:
+        """Return those of the daemons that live, of some types or of all."""
+        as_of = self.judged_at(now)
+        return [
+            each
+            for each in daemons
+            if alive(each, as_of) and (not types or each.daemon_type in types)
+        ]
+
     def _settled(self, then: int) -> int:
         """Return when the outage began that had hardly ended then, or ``then`` without one."""
         outage = self._hardly_ended(then)
@@ -92,14 +102,17 @@ class Beat:
         clock: Clock,
         dropped: Callable[[], int],
         address: str | None = None,
+        epoch: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._store = store
         self._type = daemon_type
-        self.daemon_id = f"{socket.gethostname()}-{os.getpid()}"
+        # Containers may share a host's name, and their first process is always the same.
+        self.daemon_id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._address = address
         self._clock = clock
         self.witness = Witness()
         self._dropped = dropped
+        self._epoch = epoch
         self._started_at = clock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="beat", daemon=True)
@@ -134,6 +147,7 @@ class Beat:
                     now,
                     self._dropped(),
                     self._address,
+                    self._epoch(),
                 )
             )
         except StoreUnavailableError as error:

@@ -1,4 +1,6 @@
-"""Wall-clock time as the platform counts it: whole milliseconds since 1970, UTC."""
+"""Wall-clock time as the platform counts it: whole milliseconds since 1970, UTC; where stations of
+one request are told apart, microseconds.
+"""
 
 import time
 from collections.abc import Callable
@@ -10,6 +12,11 @@ Clock = Callable[[], int]
 def now_ms() -> int:
     """Return the wall-clock time in milliseconds."""
     return time.time_ns() // 1_000_000
+
+
+def now_us() -> int:
+    """Return the wall-clock time in microseconds."""
+    return time.time_ns() // 1000
 
 
 def iso(milliseconds: int | None) -> str | None:

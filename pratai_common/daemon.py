@@ -1,6 +1,6 @@
 """The frame of a daemon process: signals, logging, the loop that receives and ticks.
 
-The loop holds no logic: poll, decode, one call. What a daemon does with messages and time is in
+The loop holds no logic: receive, one call. What a daemon does with messages and time is in
 its :class:`Handler`, which knows no sockets and no signals.
 """
 
@@ -19,15 +19,15 @@ from typing import Generic, Protocol, TypeVar
 from oslo_config import cfg
 
 from pratai_common import conf as configuration
-from pratai_common.channels import Inlet
-from pratai_common.errors import DecodeError, StoreUnavailableError
-from pratai_common.messages import MessageDecoder
+from pratai_common.errors import StoreUnavailableError
+from pratai_common.inbox import Inbox
+from pratai_common.messages import Message
 from pratai_common.records import Daemon
 from pratai_common.tokens import TokenKey, load_key
 
 LOG = logging.getLogger(__name__)
 BATCH = 512
-M = TypeVar("M")
+M = TypeVar("M", bound=Message)
 H_contra = TypeVar("H_contra", contravariant=True)
 
 
@@ -63,29 +63,28 @@ class Stop:
 
 
 class Loop(Generic[M]):
-    """Receives for a handler until told to stop; a malformed message is counted and dropped."""
+    """Receives for a handler until told to stop."""
 
     def __init__(
         self,
-        inlet: Inlet,
-        decoder: MessageDecoder[M],
+        inbox: Inbox[M],
         handler: Handler[M],
         tick_seconds: float,
-        flush: Callable[[], None] = lambda: None,
     ) -> None:
-        self._inlet = inlet
-        self._decoder = decoder
+        self._inbox = inbox
         self._handler = handler
         self._tick_seconds = tick_seconds
-        self._flush = flush
         self._next_tick = 0.0
-        self.dropped = 0
 
     def run(self, stop: Stop) -> None:
         """Serve until a stop is requested."""
-        stop.on_stop = self._inlet.wake
-        while not stop.requested:
-            self.once()
+        stop.on_stop = self._inbox.wake
+        try:
+            while not stop.requested:
+                self.once()
+        finally:
+            # A second signal, while all is taken down, has nothing to wake.
+            stop.on_stop = lambda: None
 
     def run_until(self, done: Callable[[], bool], seconds: float) -> None:
         """Serve until something is so, or for so many seconds at most."""
@@ -94,29 +93,15 @@ class Loop(Generic[M]):
             self.once()
 
     def once(self) -> None:
-        """Wait for messages, a wake-up or the next tick, and handle what there is.
-
-        ``flush`` then sends what other threads have left to be sent.
-        """
+        """Wait for messages, a wake-up or the next tick, and handle what there is."""
         wait = max(0.0, self._next_tick - time.monotonic())
-        messages = self._decode(self._inlet.receive(int(wait * 1000) + 1, BATCH))
+        messages = self._inbox.receive(int(wait * 1000) + 1, BATCH)
         with _store_may_be_away():
             self._handler.receive(messages)
         if time.monotonic() >= self._next_tick:
             self._next_tick = time.monotonic() + self._tick_seconds
             with _store_may_be_away():
                 self._handler.tick()
-        self._flush()
-
-    def _decode(self, received: list[list[bytes]]) -> list[M]:
-        messages = []
-        for frames in received:
-            try:
-                messages.append(self._decoder.decode(frames))
-            except DecodeError as error:
-                self.dropped += 1
-                LOG.warning("dropped a malformed message: %s", error)
-        return messages
 
 
 @contextmanager
@@ -151,6 +136,7 @@ def describe(
     now: int,
     dropped: int,
     address: str | None,
+    epoch: int | None = None,
 ) -> Daemon:
     """Return this process's own entry for the cluster's list."""
     return Daemon(
@@ -163,6 +149,7 @@ def describe(
         pid=os.getpid(),
         dropped_messages=dropped,
         address=address,
+        epoch=epoch,
     )
 
 

@@ -24,6 +24,8 @@ class Reason(StrEnum):
     CANCELLED = "cancelled"
     FUNCTION_DELETED = "function_deleted"
     CHAIN_LIMIT = "chain_limit"
+    SECRET_UNAVAILABLE = "secret_unavailable"  # noqa: S105 - a reason
+    IDENTITY_REVOKED = "identity_revoked"
 
 
 class PrataiError(Exception):
@@ -36,6 +38,18 @@ class StoreUnavailableError(PrataiError):
 
 class ArchivesUnavailableError(StoreUnavailableError):
     """The archives did not take or give the bytes; nothing is known to be kept."""
+
+
+class OverloadedError(PrataiError):
+    """As many requests wait, or came, as may: those of a project, or of all (``project_id`` is
+    ``None``). Nothing was written; the message is meant for whoever asked, who may come back after
+    so many seconds.
+    """
+
+    def __init__(self, message: str, project_id: str | None, retry_seconds: int = 1) -> None:
+        super().__init__(message)
+        self.project_id = project_id
+        self.retry_seconds = retry_seconds
 
 
 class NameTakenError(PrataiError):
@@ -58,8 +72,22 @@ class EngineError(PrataiError):
     """The container engine failed: not the user's fault, so the attempt is repeated elsewhere."""
 
 
+class ImageMissingError(EngineError):
+    """An image is not on the node, or not any more: it is made again."""
+
+
 class TransferError(PrataiError):
     """A node could not fetch what a job needs: not the user's fault, so the attempt is repeated."""
+
+
+class WithheldError(PrataiError):
+    """A function does not get what it needs beside its code: a secret, or the right of its owner.
+    ``reason`` is the result's, the message is for the function's author.
+    """
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class BuildError(PrataiError):

@@ -33,10 +33,17 @@ MAX_FORM_BYTES = MAX_ZIP_BYTES + 1 * MIB
 
 MAX_UNPACKED_BYTES = 250 * MIB
 MAX_ZIP_ENTRIES = 10_000
-MAX_MODULE_BYTES = 1 * MIB
-"""Of ``new_module.py``: it is parsed by the API."""
+MAX_MODULE_BYTES = 256 * KIB
+"""Of ``new_module.py`` and ``package.json``: the API parses them. A syntax tree of Python may take
+900 times as much memory as its source, and no other request is answered while it is made.
+"""
 
 LOG_BYTES_PER_RUN = 1 * MIB
+LOG_CUT_MARK = b"\n[the output was cut here: more than 1 MiB]\n"
+"""What stands where the rest of a run's output was left out. Nodes cut; a collector does where one
+does not, and what is shown is no longer either."""
+
+MAX_LOG_BYTES = LOG_BYTES_PER_RUN + len(LOG_CUT_MARK)
 LOG_CHUNK_BYTES = 64 * KIB
 LOG_CHUNK_SECONDS = 0.5
 
@@ -60,8 +67,29 @@ FIRST_RETRY_MS = 1000
 LONGEST_RETRY_MS = 60_000
 """Pause before a run that failed by its own fault is repeated: doubled each time."""
 
+MAX_SPARES = 32
+"""How many containers of its own a function may ask to have waiting on a node."""
+
+MAX_SHARED_WITH = 100
+"""Projects that may call a function of another one."""
+
+MAX_COUNTED_EVENTS = 10_000
+"""Of a project that may have as many as it likes: so many are counted to be shown."""
+
 MAX_ENVIRONMENT_BYTES = 16 * KIB
 """Names and values of a function's environment variables together: they travel in each job."""
+
+MAX_SECRET_BYTES = 14 * KIB
+"""Of a secret's value: Barbican takes no more than 20,000 bytes, of its base64."""
+
+MAX_SECRETS = 16
+"""Of one function."""
+
+SECRETS_MB = 1
+"""What a container has room for in ``/run/secrets``: more than a function's secrets can take."""
+
+MAX_FAILURE_CHARACTERS = 4096
+"""Of what is told of a failure. Runners and nodes cut there."""
 
 MAX_HOOK_HEADERS_BYTES = 8 * KIB
 """Headers and query of an event, as the function sees them."""

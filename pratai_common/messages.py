@@ -2,8 +2,11 @@
 
 On the wire a message is one frame: the protocol's version as one byte, then MessagePack of a
 tagged map. A receiver names the types that its inlet takes; anything else is a ``DecodeError``.
-``tests/unit/golden_messages.json`` has golden bytes of each: a change that alters them needs a new
-``PROTOCOL_VERSION``.
+What it does not know in a message it passes over, and what a message lacks has its default.
+``tests/unit/golden_messages.json`` has golden bytes of each message, and
+``golden_messages_previous.json`` those of the version before, which is taken, too: how messages
+change so that daemons of two releases understand one another is in
+doc/source/contributor/changing-messages.rst.
 """
 
 from typing import Annotated, Any, Generic, TypeVar
@@ -12,10 +15,14 @@ import msgspec
 from msgspec import Meta
 
 from pratai_common.errors import DecodeError
-from pratai_common.records import Body, Request, ResponseHead
+from pratai_common.records import Body, Request, ResponseHead, SecretUse, Timing
 
 PROTOCOL_VERSION = 4
+"""What is sent."""
+
+ACCEPTED_VERSIONS = (3, 4)
 _VERSION_BYTE = bytes([PROTOCOL_VERSION])
+_ACCEPTED_BYTES = frozenset(bytes([version]) for version in ACCEPTED_VERSIONS)
 _encoder = msgspec.msgpack.Encoder()
 
 Milliseconds = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
@@ -23,6 +30,7 @@ Milliseconds = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
 
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Word = Annotated[str, Meta(max_length=64)]
+"""Ids, names and addresses. What a node says of itself is bounded: all of it is looked at."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=True):
@@ -82,23 +90,32 @@ class NodeState(msgspec.Struct, frozen=True, kw_only=True):
 
     ``running`` are (request_id, attempt, function_id) that take capacity, the last empty for
     a build; ``spooled`` are (request_id, attempt) of results that are not acknowledged. ``slots``
-    and ``memory`` (MB) are totals, not what is free.
+    and ``memory`` (MB) are totals, not what is free. ``epoch`` is the highest that a scheduler has
+    told it, 0 for none: it takes nothing of a lower one. ``clock`` is when it said this, by a clock
+    of its own that only goes forward. Both are ``None`` where a node knows of neither. ``spares``
+    are (function_id, version, how many): containers of that code which wait for an event.
+    ``provisions`` says that it gives functions what jobs name beside the code (``secrets_url``):
+    an earlier release runs them without.
     """
 
     node: str
-    instance: str
-    address: str
-    ip: str
-    pid: int
-    version: str
+    instance: Word
+    address: Word
+    ip: Word
+    pid: Count
+    version: Word
     joined_at: Milliseconds
     slots: Count
     memory: Count
-    runtimes: dict[str, str]
-    running: tuple[tuple[str, int, str], ...] = ()
-    spooled: tuple[tuple[str, int], ...] = ()
+    runtimes: Annotated[dict[Word, Annotated[str, Meta(max_length=256)]], Meta(max_length=64)]
+    running: Annotated[tuple[tuple[Word, Count, Word], ...], Meta(max_length=4096)] = ()
+    spooled: Annotated[tuple[tuple[Word, Count], ...], Meta(max_length=20_000)] = ()
     draining: bool = False
-    dropped_messages: int = 0
+    dropped_messages: Count = 0
+    epoch: Count | None = None
+    clock: Count | None = None
+    spares: Annotated[tuple[tuple[Word, Count, Count], ...], Meta(max_length=1024)] = ()
+    provisions: bool = False
 
 
 class Hello(Message, frozen=True, kw_only=True):
@@ -154,7 +171,13 @@ class Package(msgspec.Struct, frozen=True, kw_only=True):
 
 class Job(AttemptMessage, frozen=True, kw_only=True):
     """Run this request. ``timeout`` is in seconds, ``memory`` in MB; ``input_url`` is where the
-    input is where the message does not hold it.
+    input is where the message does not hold it. ``take_by`` is until when the node may take it, by
+    the node's own clock (``NodeState.clock``). ``spares`` is how many containers of the function
+    are to wait for events there, ``None`` for as many as it seems to need. ``counted`` says whether
+    the scheduler wants to hear of its end (``Ended``): where the function has a limit. ``secrets``
+    are what the function needs, never a value of one, and with ``delegated`` it acts for its owner:
+    ``secrets_url`` is where the node gets either. ``trust`` is a digest of the right by which it is
+    read: by another one it is to be asked for anew.
     """
 
     instance: str
@@ -165,24 +188,39 @@ class Job(AttemptMessage, frozen=True, kw_only=True):
     timeout: int
     network: str
     isolation: str
+    spares: Count | None = None
     environment: dict[str, str]
     source: str
     event: dict[str, Any] | None = None
     created_at: int
     input: Body
     input_url: str | None = None
+    counted: bool = True
     ticket: Ticket | None = None
+    timing: Timing | None = None
+    take_by: int | None = None
+    secrets: tuple[SecretUse, ...] = ()
+    delegated: bool = False
+    secrets_url: str | None = None
+    trust: Word | None = None
 
 
 class Build(AttemptMessage, frozen=True, kw_only=True):
-    """Make the image of this version."""
+    """Make the image of this version; ``take_by`` as in ``Job``."""
 
     instance: str
     package: Package
+    take_by: int | None = None
 
 
 class Drain(Message, frozen=True, kw_only=True):
     """Take no more jobs."""
+
+    epoch: int
+
+
+class Lead(Message, frozen=True, kw_only=True):
+    """The scheduler of this epoch acts: take nothing of former ones any more, and say so."""
 
     epoch: int
 
@@ -207,6 +245,7 @@ class Result(AttemptMessage, frozen=True, kw_only=True):
     peak_memory: Count | None = None
     log_chunks: Count = 0
     ticket: Ticket | None = None
+    timing: Timing | None = None
 
 
 class LogPiece(AttemptMessage, frozen=True, kw_only=True, tag="LogChunk"):
@@ -236,7 +275,7 @@ class Answer(Message, frozen=True, kw_only=True):
 SchedulerMessage = Submitted | Cancel | FunctionChanged | Hello | Heartbeat | Bye | Ended | Done
 AttemptNews = Result | LogPiece
 CollectorMessage = AttemptNews | Heartbeat | Bye
-NodeMessage = Job | Build | Cancel | Drain | Stored
+NodeMessage = Job | Build | Cancel | Drain | FunctionChanged | Lead | Stored
 
 M = TypeVar("M")
 
@@ -257,10 +296,9 @@ class MessageDecoder(Generic[M]):
         if len(frames) != 1:
             raise DecodeError(f"{len(frames)} frames where one was expected")
         frame = frames[0]
-        if frame[:1] != _VERSION_BYTE:
-            raise DecodeError(
-                f"protocol version {frame[:1].hex() or 'missing'}, not {PROTOCOL_VERSION:02x}"
-            )
+        if frame[:1] not in _ACCEPTED_BYTES:
+            accepted = " or ".join(f"{version:02x}" for version in ACCEPTED_VERSIONS)
+            raise DecodeError(f"protocol version {frame[:1].hex() or 'missing'}, not {accepted}")
         try:
             return self._decoder.decode(memoryview(frame)[1:])  # type: ignore[no-any-return]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from pratai_common import limits
 from pratai_common.errors import Reason
 from pratai_common.messages import Result
-from pratai_common.records import Attempt, Request, ResponseHead, Status
+from pratai_common.records import Attempt, Request, ResponseHead, Status, Timing
 
 _USER_FAILURES = frozenset(
     {
@@ -23,6 +23,8 @@ _USER_FAILURES = frozenset(
         Reason.TIMEOUT,
         Reason.BAD_RESULT,
         Reason.RESULT_TOO_LARGE,
+        # Not of its code, but of what it names: it is for its author to say how often to ask.
+        Reason.SECRET_UNAVAILABLE,
     }
 )
 _STATUS_OF_REASON: dict[str, Status] = {
@@ -69,6 +71,7 @@ def settle(request: Request, result: Result, now: int) -> Request | None:
         peak_memory=result.peak_memory,
         log_chunks=result.log_chunks,
         response=_small(result.response) if status is Status.SUCCESS else None,
+        timing=_timing(request, result),
     )
 
 
@@ -97,6 +100,13 @@ def _small(head: ResponseHead | None) -> ResponseHead | None:
         return None
     size = sum(len(name) + len(value) for name, value in head.headers.items())
     return head if size <= limits.MAX_RESPONSE_HEADERS_BYTES else None
+
+
+def _timing(request: Request, result: Result) -> Timing | None:
+    """Return when the request was where; its own record says when it was accepted, not a node."""
+    if request.timing is None or result.timing is None:
+        return request.timing
+    return replace(result.timing, accepted=request.timing.accepted)
 
 
 def _final_status(reason: str | None) -> Status:

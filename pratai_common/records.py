@@ -45,6 +45,8 @@ class FunctionStatus(StrEnum):
 PUBLISHED = "published"
 """The source of an event that nothing but the API publishes on."""
 
+Isolation = Literal["container", "process", "shared"]
+"""What a function's events share: nothing, what its import made, or one process."""
 
 _OF_HTTP = ("method", "headers", "query")
 
@@ -53,16 +55,44 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """Base of all records: immutable, named fields only."""
 
 
+class SecretUse(Record, frozen=True, kw_only=True):
+    """A secret that a function needs, by its name in the project, and where its code finds it: in a
+    file of ``/run/secrets``, or in a variable of its environment.
+    """
+
+    name: str
+    file: str | None = None
+    environment: str | None = None
+
+
+class Trust(Record, frozen=True, kw_only=True):
+    """The right that a user gave to a function: to act for them in its project, in these roles.
+
+    ``trust_id`` is Keystone's. Where there is a ``sealed`` secret it is that of an application
+    credential, which ``trust_id`` names then. Where ``asked`` is false the function has the right
+    for its secrets alone, and its code gets no token.
+    """
+
+    trust_id: str
+    user_id: str
+    roles: tuple[str, ...]
+    asked: bool = True
+    sealed: str | None = None
+
+
 class Function(Record, frozen=True, kw_only=True):
     """A function and its settings; its code is in its versions.
 
     ``version`` is the version that serves, ``None`` while none was ever built. ``newest_built``
     is the highest number whose build was settled well: a build that is settled a second time
     must not undo a rollback. ``limit`` bounds its runs at a time, ``retries`` says how often a
-    run that failed by its own fault is repeated. ``endpoint_token`` names its public endpoint, and
-    ``auth`` says how a caller of that is known: by ``auth_secret``, which is sealed. At most
-    ``rate_limit`` calls of it a minute. ``on_failure`` is the event that its dead letters go to,
-    ``max_age`` how many seconds a request may wait, repetitions included.
+    run that failed by its own fault is repeated. ``isolation`` is what its events share, ``spares``
+    how many containers of it wait for events on a node that runs it, ``None`` for as many as it
+    seems to need. ``endpoint_token`` names its public endpoint, and ``auth`` says how a caller of
+    that is known: by ``auth_secret``, which is sealed. At most ``rate_limit`` calls of it a minute.
+    The projects of ``shared_with`` may call it, too. ``on_failure`` is the event that its dead
+    letters go to, ``max_age`` how many seconds a request may wait, repetitions included.
+    ``secrets`` are those that its code needs, by their names, and ``trust`` by whose right.
     """
 
     function_id: str
@@ -76,11 +106,15 @@ class Function(Record, frozen=True, kw_only=True):
     memory: int = limits.DEFAULT_MEMORY_MB
     cpus: float = 1.0
     timeout: int = limits.DEFAULT_TIMEOUT_SECONDS
-    isolation: str = "container"
+    isolation: Isolation = "container"
+    spares: int | None = None
     network: str = "bridge"
     public: bool = False
+    shared_with: tuple[str, ...] = ()
     limit: int | None = None
     environment: dict[str, str] = {}
+    secrets: tuple[SecretUse, ...] = ()
+    trust: Trust | None = None
     retries: int = 0
     enabled: bool = True
     endpoint_token: str | None = None
@@ -141,14 +175,36 @@ class ResponseHead(Record, frozen=True, kw_only=True):
     encoding: Literal["json", "text", "base64"] = "json"
 
 
+Microseconds = Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class Timing(Record, frozen=True, kw_only=True):
+    """When a request, in the attempt that ended it, was at each station: microseconds since 1970,
+    by the clock of the machine that the station is on.
+
+    ``accepted`` by whoever made the request, ``dispatched`` by the scheduler, ``taken`` by the
+    node. The event was handed to the function at ``started``, which answered at ``ended``; that is
+    ``settled`` when the collector has it, and a caller who waits is answered.
+    """
+
+    accepted: Microseconds
+    dispatched: Microseconds | None = None
+    taken: Microseconds | None = None
+    started: Microseconds | None = None
+    ended: Microseconds | None = None
+    settled: Microseconds | None = None
+
+
 class Request(Record, frozen=True, kw_only=True):
     """What one event asks of one function, from acceptance to its one final outcome.
 
     ``kind`` is ``run``, or ``build`` for the build of a version (shown by the function, not in
     lists of requests). ``next_run_at`` is when it may be dispatched next. ``event`` holds what is
-    known of the event besides its data. ``reply_to`` is the API process whose caller waits.
-    A ``running`` request without attempts is a synchronous call whose caller waits no longer:
-    a node may have it, or the scheduler still holds it. ``dead`` marks a dead letter.
+    known of the event besides its data. ``reply_to`` is the API process whose caller waits,
+    ``caller_project_id`` the project of one that is not of ``project_id``. ``most_runs`` is how
+    many runs this may have at a time, where Keystone says so. A ``running`` request without
+    attempts is a synchronous call whose caller waits no longer: a node may have it, or the
+    scheduler still holds it. ``dead`` marks a dead letter.
 
     ``parent_id`` is the request whose end caused this one, ``root_id`` the first of the chain, at
     whose end of ``depth`` steps this one is; ``chain_budget`` is how many may still descend from
@@ -160,6 +216,8 @@ class Request(Record, frozen=True, kw_only=True):
     function_id: str
     project_id: str
     user_id: str
+    caller_project_id: str | None = None
+    most_runs: int | None = None
     source: str
     event: dict[str, Any] | None = None
     parent_id: str | None = None
@@ -192,12 +250,11 @@ class Request(Record, frozen=True, kw_only=True):
     peak_memory: int | None = None
     log_chunks: int | None = None
     response: ResponseHead | None = None
+    timing: Timing | None = None
 
     @property
     def attributes(self) -> dict[str, Any] | None:
-        """Return what CloudEvents say of the event; nothing of an HTTP request, which may have been
-        sent with what is for the function alone.
-        """
+        """Return what CloudEvents say of the event: an HTTP request may have been sent secrets."""
         if self.event is None:
             return None
         return {name: value for name, value in self.event.items() if name not in _OF_HTTP}
@@ -212,7 +269,7 @@ class Body(Record, frozen=True, kw_only=True):
     """An input or a result: JSON text. ``content`` is ``None`` where it lies in the archives."""
 
     sha256: str
-    size: int
+    size: Annotated[int, Meta(ge=0, le=2**53)]
     content: bytes | None = None
 
     @classmethod
@@ -306,7 +363,10 @@ class Subscription(Record, frozen=True, kw_only=True):
 
 
 class Daemon(Record, frozen=True, kw_only=True):
-    """A live (or lately live) process of the platform, as ``GET /v1/cluster`` shows it."""
+    """A live (or lately live) process of the platform, as ``GET /v1/cluster`` shows it.
+
+    ``epoch`` is that of the lease under which a scheduler acts, ``None`` while it stands by.
+    """
 
     daemon_type: str
     daemon_id: str
@@ -318,3 +378,4 @@ class Daemon(Record, frozen=True, kw_only=True):
     pid: int | None = None
     dropped_messages: int = 0
     runtimes: dict[str, str] = {}
+    epoch: int | None = None

@@ -5,59 +5,60 @@ never made again, and two functions with the same requirements share a layer.
 """
 
 import hashlib
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from shutil import copyfile, rmtree
-from tempfile import mkdtemp
+import time
+from collections.abc import Callable, Mapping
 
 from oslo_config import cfg
 
 from pratai_common import limits
+from pratai_common.clock import now_ms
 from pratai_common.errors import ArchiveMissingError, BuildError, PackageError
 from pratai_common.messages import Package
 from pratai_common.package import PackageFile, files
-from pratai_drivers.dependencies import layer_key
-from pratai_drivers.engines.base import BuildSpec, Engine, GivenUp, Print, wanted
-from pratai_drivers.folders import builds_path
-from pratai_drivers.transfers import Transfers
+from pratai_drivers.dependencies import Layer, layer_of
+from pratai_drivers.engines.base import Engine, GivenUp, Print, wanted
+from pratai_drivers.folders import node_path
+from pratai_drivers.image_records import ImageRecords
+from pratai_drivers.installing import Installing
+from pratai_drivers.making import Making
+from pratai_drivers.registry import Registry
+from pratai_drivers.transfers import Fetcher
 
-_LOOK_SECONDS = 0.5
-_Content = tuple[str, str, str]
-
-
-@dataclass
-class _Making:
-    """An image that is made, and how many threads make it or wait for it."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    threads: int = 0
+Observe = Callable[[str, float], None]
 
 
 class Builder:
-    """Finds or makes images on this node. May be called from many threads."""
+    """Finds or makes images on this node. May be called from many threads.
+
+    ``records`` says which images are here, and when they were used. ``observe`` is told how a
+    function's image came to be here, ``built`` or ``pulled``, and how many seconds that took.
+    """
 
     def __init__(
         self,
         engine: Engine,
-        transfers: Transfers,
+        transfers: Fetcher,
         conf: cfg.ConfigOpts,
         runtimes: Mapping[str, str],
+        registry: Registry | None = None,
+        observe: Observe = lambda _how, _seconds: None,
     ) -> None:
         self._engine = engine
         self._transfers = transfers
         self._conf = conf
         self._runtimes = runtimes
-        self._images: dict[_Content, str] = {}
-        self._making: dict[str, _Making] = {}
-        self._making_lock = threading.Lock()
+        self._registry = registry
+        self._observe = observe
+        self._installing = Installing(engine, conf)
+        self._making = Making(conf.build.parallel)
+        self.records = ImageRecords(node_path(conf), now_ms)
 
     def known_image(self, package: Package) -> str | None:
-        """Return a package's image if it has been on this node since the node started."""
-        image = self._images.get(_content(package))
-        return image if image is not None and self._engine.has_image(image) else None
+        """Return a package's image if it has been on this node, which the engine is not asked for.
+
+        Whoever finds that it is gone asks for ``image``.
+        """
+        return self.records.image(self._content(package))
 
     def image(self, package: Package, say: Print, given_up: GivenUp = wanted) -> str:
         """Return a package's image, made if need be; raises BuildError for its author, and
@@ -67,22 +68,72 @@ class Builder:
         """
         runtime = self._runtime(package.runtime, say, given_up)
         content = self._unpack(package, given_up)
-        base = self._dependencies(package, runtime, content, say, given_up)
+        by_path = {path: file.content for path, file in content.items()}
+        layer = layer_of(package.project_id, package.runtime, runtime, by_path)
+        base = runtime
+        if layer is not None:
+            base = f"{self._conf.installation}/dependencies:{layer.key[:32]}"
         image = self._name("function", base, package.archive_sha256)
-        with self._one_at_a_time(image, given_up):
+        with (
+            self.records.held(base, image),
+            self._making.one_at_a_time(image, given_up),
+        ):
             if self._engine.has_image(image):
                 say(b"the image is there already: same content, same image\n")
             else:
-                say(f"adding {len(content)} files\n".encode())
-                self._engine.add_files(base, image, content.values())
-        self._images[_content(package)] = image
+                began, how = time.monotonic(), "pulled"
+                if self._registry is None or not self._registry.pull(image, runtime, say):
+                    how = "built"
+                    self._make(package, runtime, layer, base, image, content, say, given_up)
+                self._observe(how, time.monotonic() - began)
+            self._engine.unpack(image)
+        self.records.made(self._content(package), image)
         return image
+
+    def _make(
+        self,
+        package: Package,
+        runtime: str,
+        layer: Layer | None,
+        base: str,
+        image: str,
+        content: Mapping[str, PackageFile],
+        say: Print,
+        given_up: GivenUp,
+    ) -> None:
+        if layer is None:
+            say(b"no requirements\n")
+        else:
+            self._install(package, runtime, layer, base, content, say, given_up)
+        say(f"adding {len(content)} files\n".encode())
+        self._engine.add_files(base, image, content.values())
+        if self._registry is not None:
+            self._registry.push(image)
+
+    def _install(
+        self,
+        package: Package,
+        runtime: str,
+        layer: Layer,
+        image: str,
+        content: Mapping[str, PackageFile],
+        say: Print,
+        given_up: GivenUp,
+    ) -> None:
+        """Make the image with a package's dependencies, if it is not there."""
+        with self._making.one_at_a_time(image, given_up):
+            if self._engine.has_image(image):
+                say(b"the requirements are installed already: same content, same layer\n")
+            else:
+                with self._making.in_place(given_up):
+                    self._installing.install(package, runtime, layer, image, content, say, given_up)
+            self.records.used(image)
 
     def _runtime(self, name: str, say: Print, given_up: GivenUp) -> str:
         """Return a runtime's image, made again if somebody removed it while the node lives."""
         if name not in self._runtimes:
             raise BuildError(f"this node has no runtime {name}")
-        with self._one_at_a_time(name, given_up):
+        with self._making.one_at_a_time(name, given_up):
             if not self._engine.has_image(self._runtimes[name]):
                 say(b"the image of the runtime is gone: making it again\n")
                 self._runtimes = self._engine.prepare(say)
@@ -99,146 +150,11 @@ class Builder:
         except PackageError as error:
             raise BuildError(str(error)) from error
 
-    def _dependencies(
-        self,
-        package: Package,
-        runtime: str,
-        content: dict[str, PackageFile],
-        say: Print,
-        given_up: GivenUp,
-    ) -> str:
-        """Return the image with the package's dependencies: the runtime if there are none."""
-        by_path = {path: file.content for path, file in content.items()}
-        key = layer_key(package.project_id, runtime, by_path)
-        if key is None:
-            say(b"no requirements\n")
-            return runtime
-        image = f"{self._conf.installation}/dependencies:{key[:32]}"
-        with self._one_at_a_time(image, given_up):
-            if self._engine.has_image(image):
-                say(b"the requirements are installed already: same content, same layer\n")
-            else:
-                say(b"installing the requirements\n")
-                self._install(runtime, image, content, say, given_up)
-        return image
-
-    def _install(
-        self,
-        runtime: str,
-        image: str,
-        content: dict[str, PackageFile],
-        say: Print,
-        given_up: GivenUp,
-    ) -> None:
-        options = self._conf.build
-        with self._settings(content) as (settings, find_links):
-            self._engine.install(
-                BuildSpec(
-                    name=f"{self._conf.installation}-{self._conf.driver.name}-build-"
-                    f"{settings.name}",
-                    base=runtime,
-                    image=image,
-                    settings=settings,
-                    find_links=find_links,
-                    network=options.network,
-                    memory=options.memory,
-                    cpus=options.cpus,
-                    pids=options.pids,
-                    disk=options.disk_mb,
-                    timeout=options.timeout,
-                    given_up=given_up,
-                ),
-                say,
-            )
-
-    @contextmanager
-    def _settings(self, content: dict[str, PackageFile]) -> Iterator[tuple[Path, Path | None]]:
-        """Lay out what a build sees as /run/build: the package, pip's settings, the CA bundle."""
-        parent = builds_path(self._conf)
-        parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(mkdtemp(dir=parent, prefix=""))
-        folder.chmod(0o755)
-        try:
-            _write_package(folder / "package", content)
-            find_links = self._local_find_links()
-            if find_links is not None:
-                (folder / "find-links").mkdir()
-            (folder / "pip.conf").write_text(self._pip_conf(find_links))
-            if self._conf.build.ca_bundle:
-                copyfile(self._conf.build.ca_bundle, folder / "ca.pem")
-            for path in folder.iterdir():
-                path.chmod(0o755 if path.is_dir() else 0o644)
-            yield folder, find_links
-        finally:
-            rmtree(folder, ignore_errors=True)
-
-    def _local_find_links(self) -> Path | None:
-        find_links = self._conf.build.pip_find_links
-        if find_links and Path(find_links).is_dir():
-            return Path(find_links)
-        return None
-
-    def _pip_conf(self, find_links: Path | None) -> str:
-        options = self._conf.build
-        remote_links = None if find_links is not None else _url(options.pip_find_links)
-        settings = {
-            "index-url": options.pip_index_url,
-            "extra-index-url": options.pip_extra_index_url,
-            "find-links": "/run/build/find-links" if find_links is not None else remote_links,
-            "cert": "/run/build/ca.pem" if options.ca_bundle else None,
-        }
-        lines = [f"{name} = {value}" for name, value in settings.items() if value]
-        return "\n".join(["[global]", *lines, ""])
+    def _content(self, package: Package) -> str:
+        """Return what a package's image is made from: its project, runtime and zip."""
+        runtime = self._runtimes.get(package.runtime)
+        return f"{package.project_id} {runtime} {package.archive_sha256}"
 
     def _name(self, kind: str, base: str, sha256: str) -> str:
         digest = hashlib.sha256(f"{base} {sha256}".encode()).hexdigest()
         return f"{self._conf.installation}/{kind}:{digest[:32]}"
-
-    @contextmanager
-    def _one_at_a_time(self, image: str, given_up: GivenUp) -> Iterator[None]:
-        """Let one thread make an image while others that want it wait for it."""
-        with self._making_lock:
-            making = self._making.setdefault(image, _Making())
-            making.threads += 1
-        try:
-            with _locked(making.lock, given_up):
-                yield
-        finally:
-            with self._making_lock:
-                making.threads -= 1
-                if not making.threads:
-                    del self._making[image]
-
-
-@contextmanager
-def _locked(lock: threading.Lock, given_up: GivenUp) -> Iterator[None]:
-    """Hold a lock; raises BuildError instead when nobody wants what it is for any more."""
-    while not lock.acquire(timeout=_LOOK_SECONDS):
-        if given_up():
-            raise BuildError("given up while another build of the same image was waited for")
-    try:
-        if given_up():
-            raise BuildError("given up before it began")
-        yield
-    finally:
-        lock.release()
-
-
-def _content(package: Package) -> _Content:
-    """Return what a package's image is made from: its project, runtime and zip."""
-    return package.project_id, package.runtime, package.archive_sha256
-
-
-def _url(value: str | None) -> str | None:
-    """Return a setting if it is a URL: a folder that is not there is no use to a build."""
-    return value if value and "://" in value else None
-
-
-def _write_package(root: Path, content: dict[str, PackageFile]) -> None:
-    for file in content.values():
-        path = root / file.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(file.content)
-        path.chmod(0o755 if file.executable else 0o644)
-    for folder in [root, *(path for path in root.rglob("*") if path.is_dir())]:
-        folder.chmod(0o755)

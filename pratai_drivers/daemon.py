@@ -12,22 +12,40 @@ from oslo_config import cfg
 from stevedore import driver
 
 from pratai_common import conf as configuration
+from pratai_common import peers
 from pratai_common.channels import Context, Inlet, Outlets
 from pratai_common.clock import now_ms
+from pratai_common.curve import Curve, open_curve
 from pratai_common.daemon import Loop, Stop, fail, own_ip, product_version
+from pratai_common.envelopes import Opener
 from pratai_common.errors import EngineError
+from pratai_common.files import Folder
+from pratai_common.inbox import Inbox
 from pratai_common.messages import MessageDecoder, NodeMessage, NodeState
+from pratai_common.metrics import Metrics
 from pratai_common.node_urls import node_url
+from pratai_common.senders import Identity, Role
+from pratai_drivers import once
 from pratai_drivers.builder import Builder
 from pratai_drivers.engines.base import Engine
 from pratai_drivers.executor import Executor
 from pratai_drivers.folders import builds_path, node_path, runs_path
 from pratai_drivers.health import Health
+from pratai_drivers.image_collection import ImageCollection
 from pratai_drivers.leftovers import NodeLock, Sweeper
+from pratai_drivers.line import Line
 from pratai_drivers.node import Node
+from pratai_drivers.node_metrics import Images, NodeMetrics, counted
 from pratai_drivers.outbox import Outbox
+from pratai_drivers.pool import Pool
+from pratai_drivers.porter import Porter
+from pratai_drivers.registry import open_registry
 from pratai_drivers.results import Results
+from pratai_drivers.secrets_cache import SecretsCache
+from pratai_drivers.secrets_fetching import SecretsFetching
+from pratai_drivers.slots import Slots
 from pratai_drivers.spool import Spool
+from pratai_drivers.starter import Starter
 from pratai_drivers.transfers import Transfers
 
 _LOCK_SECONDS = 10.0
@@ -39,86 +57,119 @@ _PREPARE = cfg.BoolOpt(
 
 def main() -> int:
     """Run the program."""
-    conf = configuration.load("pratai-driver", sys.argv[1:], [_PREPARE])
+    conf = configuration.load("pratai-driver", sys.argv[1:], [_PREPARE, *once.OPTS])
     plugin: Any = driver.DriverManager("pratai.engines", conf.driver.engine)
-    engine: Engine = plugin.driver.from_conf(conf)
     try:
-        runtimes = engine.prepare(_say)
+        if conf.once:
+            return once.main(conf, plugin.driver)
+        engine: Engine = plugin.driver.from_conf(conf)
         if conf.prepare:
+            engine.prepare(_say)
             return 0
+        curve = open_curve(conf, Identity(Role.NODE, conf.driver.name))
+        runtimes = engine.prepare(_say)
         stop = Stop()
         with NodeLock(node_path(conf)) as lock:
             if not lock.wait(stop, _LOCK_SECONDS):
                 return fail(f"a node {conf.driver.name} runs on this machine already")
-            serve(conf, engine, runtimes, stop)
+            serve(conf, engine, runtimes, curve, stop)
     except EngineError as error:
         return fail(f"the node cannot work: {error}")
     return 0
 
 
-def serve(conf: cfg.ConfigOpts, engine: Engine, runtimes: dict[str, str], stop: Stop) -> None:
+def serve(
+    conf: cfg.ConfigOpts,
+    engine: Engine,
+    runtimes: dict[str, str],
+    curve: Curve | None,
+    stop: Stop,
+) -> None:
     """Be a node until a stop is requested."""
     for left in (runs_path(conf), builds_path(conf)):
         shutil.rmtree(left, ignore_errors=True)
     engine.open()
     context: Context = zmq.Context.instance()
-    outlets = Outlets(context)
-    inlet = Inlet(context, conf.driver.bind)
-    outbox = Outbox(conf.sockets.scheduler, conf.sockets.collector, inlet.wake)
+    outlets = Outlets(context, curve, shared=True)
+    inlet = Inlet(context, conf.driver.bind, curve)
+    outbox = Outbox(peers.schedulers(conf), peers.collector(conf), outlets)
     # One for each slot, for the thread that brings results, and for the health check.
     transfers = Transfers(conf.archives.timeout, connections=conf.driver.slots + 2)
-    builder = Builder(engine, transfers, conf, runtimes)
-    spool = Spool(node_path(conf) / "spool", _monotonic_ms())
-    results = Results(spool, transfers, node_url(conf), outbox.to_collector)
+    registry = open_registry(conf, engine)
+    metrics = Metrics("driver")
+    builder = Builder(engine, transfers, conf, runtimes, registry, Images(metrics.registry))
+    images = ImageCollection.from_conf(conf, engine, builder.records)
+    spool = Spool(Folder(node_path(conf) / "spool"), _monotonic_ms())
+    porter = Porter()
+    results = Results(spool, transfers, node_url(conf), outbox.to_collector, porter.put)
     health = Health([engine.check, spool.check, transfers.check])
+    suspect = counted(health.suspect, metrics.registry)
+    line = Line(conf.driver.slots, conf.driver.memory, conf.build.memory, conf.build.parallel)
+    starter = Starter(engine, conf)
+    opener = Opener.ephemeral() if curve is None else curve.opener()
+    secrets = SecretsCache(SecretsFetching(transfers, opener).fetch, conf.secrets.cache_seconds)
+    pool = Pool(starter, conf, runtimes, lambda: line.claimed, known=secrets.known)
     executor = Executor(
-        engine, builder, transfers, conf, outbox.to_collector, health.suspect, now_ms
+        starter, pool, builder, transfers, secrets, outbox.to_collector, suspect, now_ms
     )
+    slots = Slots(conf.driver.slots, line, executor, suspect)
     node = Node(
         _identity(conf, inlet.address, runtimes),
-        executor,
+        slots,
+        pool,
         spool,
         outbox,
         results,
-        health,
+        lambda: health.sound,
         _monotonic_ms,
-        lambda: loop.dropped,
+        lambda: inbox.dropped,
     )
-    decoder: MessageDecoder[NodeMessage] = MessageDecoder(NodeMessage)
-    loop = Loop(
-        inlet,
-        decoder,
-        node,
-        conf.driver.heartbeat_seconds,
-        lambda: outbox.flush(outlets),
-    )
+    inbox: Inbox[NodeMessage] = Inbox(inlet, MessageDecoder(NodeMessage))
+    loop = Loop(inbox, node, conf.driver.heartbeat_seconds)
     sweeper = Sweeper(
         node_path(conf).parent, conf.driver.name, engine.sweep, conf.driver.sweep_seconds
     )
+    health.on_change = node.beat
+    porter.start(results.bring)
+    slots.start(node.deliver, node.done)
+    pool.start()
     node.start()
     sweeper.start()
+    images.start()
+    secrets.start()
+    metrics.read(NodeMetrics(node.state, lambda: line.claimed).read)
+    metrics.serve(conf)
+    if registry is not None:
+        registry.start()
     try:
         loop.run(stop)
-        _leave(conf, node, loop)
+        _leave(conf, node, slots, loop)
     finally:
         # A second signal, while all this is taken down, has nothing to wake.
         stop.on_stop = lambda: None
+        slots.stop()
+        pool.stop()
+        porter.stop()
         health.stop()
         sweeper.stop()
-        outbox.flush(outlets)
-        outlets.close()
+        images.stop()
+        secrets.stop()
+        if registry is not None:
+            registry.stop()
+        outbox.close()  # threads that are stuck in a job may yet have something to say
         inlet.close()
         spool.close()
         engine.close()
         context.term()
+        metrics.close()
 
 
-def _leave(conf: cfg.ConfigOpts, node: Node, loop: Loop[NodeMessage]) -> None:
+def _leave(conf: cfg.ConfigOpts, node: Node, slots: Slots, loop: Loop[NodeMessage]) -> None:
     """Let running jobs end within the grace time, then end them; results go on being sent."""
     node.drain()
-    loop.run_until(lambda: node.wait_idle(0), conf.grace_seconds)
-    node.interrupt_all("the node was stopped while it ran this")
-    loop.run_until(lambda: node.wait_idle(0), conf.grace_seconds)
+    loop.run_until(lambda: slots.wait_idle(0), conf.grace_seconds)
+    slots.interrupt_all("the node was stopped while it ran this")
+    loop.run_until(lambda: slots.wait_idle(0), conf.grace_seconds)
     node.leave()
 
 
@@ -134,11 +185,13 @@ def _identity(conf: cfg.ConfigOpts, address: str, runtimes: dict[str, str]) -> N
         slots=conf.driver.slots,
         memory=conf.driver.memory,
         runtimes=runtimes,
+        provisions=True,
     )
 
 
 def _monotonic_ms() -> int:
-    return time.monotonic_ns() // 1_000_000
+    """Return a time that only goes forward, also while the machine is suspended."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
 
 
 def _say(output: bytes) -> None:

@@ -1,87 +1,55 @@
-"""Which dependency layer a package needs: the key that says "the same content". Pure."""
+"""Which dependency layer a package needs, and what that is made from. Pure."""
 
 import hashlib
 import json
-import re
-from collections.abc import Mapping
-from pathlib import PurePosixPath
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
-from pratai_common.package import REQUIREMENTS
+from pratai_common.languages import JAVASCRIPT, PYTHON, language_of
+from pratai_drivers import npm_packages, python_requirements
 
-_COMMENT = re.compile(r"(^|\s)#.*$")
-_INCLUDES = ("-r", "--requirement", "-c", "--constraint")
-_OPTION = re.compile(r"^-[a-z]")
-_SEPARATORS = re.compile(r"[\s=@]+")
-_EXTRAS = re.compile(r"\[[^]]*\]$")
-_PINNED = re.compile(r"--hash[= ]sha256:[0-9a-f]{64}")
+_Files = Mapping[str, bytes]
 
 
-def requirement_lines(text: bytes) -> list[str]:
-    """Return the lines of a requirements file that ask for something, continuations joined."""
-    joined = text.decode(errors="replace").replace("\\\n", " ")
-    lines = (_COMMENT.sub("", line).strip() for line in joined.splitlines())
-    return [line for line in lines if line]
+class Rules(NamedTuple):
+    """What a language's ``install`` reads of a package, whose files are given by path.
 
-
-def layer_key(project_id: str, runtime_image: str, files: Mapping[str, bytes]) -> str | None:
-    """Return the key of a package's dependency layer, ``None`` where it requires nothing.
-
-    The key covers the runtime, ``requirements.txt``, and every file of the package that it, or a
-    requirements file it includes, names. It is the project's own, unless every line is pinned by
-    hash and only wheels are allowed: then whoever asks gets the same bytes.
+    ``named`` returns the paths of all files that tell what it installs, none where it installs
+    nothing. ``shareable`` says whether whoever has these files gets the same bytes.
     """
-    lines = requirement_lines(files.get(REQUIREMENTS, b""))
-    tree = _Tree(files)
-    if not any(not line.startswith("-") or tree.paths_in(line) for line in lines):
+
+    named: Callable[[_Files], set[str]]
+    shareable: Callable[[_Files], bool]
+
+
+_RULES = {
+    PYTHON: Rules(python_requirements.named, python_requirements.shareable),
+    JAVASCRIPT: Rules(npm_packages.named, npm_packages.shareable),
+}
+
+
+class Layer(NamedTuple):
+    """A package's dependency layer: ``key`` says "the same content", and covers the runtime's image
+    and the files ``named``, by their paths. One that is ``shareable`` is of all projects, so it is
+    made from nothing else.
+    """
+
+    key: str
+    named: frozenset[str]
+    shareable: bool
+
+
+def layer_of(project_id: str, runtime: str, runtime_image: str, files: _Files) -> Layer | None:
+    """Return a package's dependency layer, ``None`` where it requires nothing.
+
+    It is the project's own, unless whoever asks gets the same bytes.
+    """
+    rules = _RULES[language_of(runtime)]
+    named = frozenset(rules.named(files))
+    if not named:
         return None
-    owner = "" if _shareable(lines) else project_id
-    material = json.dumps([owner, runtime_image, sorted(_named_files(tree, files).items())])
-    return hashlib.sha256(material.encode()).hexdigest()
-
-
-def _named_files(tree: "_Tree", files: Mapping[str, bytes]) -> dict[str, str]:
-    """Return the hashes of ``requirements.txt`` and of all that it names, by path."""
-    named = {REQUIREMENTS}
-    included = {REQUIREMENTS}
-    waiting = [REQUIREMENTS]
-    told: set[tuple[str, bool]] = set()
-    while waiting:
-        for line in requirement_lines(files[waiting.pop()]):
-            includes = line.startswith(_INCLUDES)
-            for path in tree.paths_in(line):
-                if (path, includes) in told:
-                    continue
-                told.add((path, includes))
-                named.update(tree.below(path))
-                if includes:
-                    new = set(tree.below(path)) - included
-                    included |= new
-                    waiting += new
-    return {path: hashlib.sha256(files[path]).hexdigest() for path in named}
-
-
-class _Tree:
-    """A package's paths: its files, and the folders they lie in."""
-
-    def __init__(self, files: Mapping[str, bytes]) -> None:
-        self._below: dict[str, list[str]] = {}
-        for name in files:
-            for path in (name, *map(str, PurePosixPath(name).parents)):
-                self._below.setdefault(path, []).append(name)
-
-    def below(self, path: str) -> list[str]:
-        """Return the file of this path, or the files in the folder of this path."""
-        return self._below[path]
-
-    def paths_in(self, line: str) -> set[str]:
-        """Return the paths of files and folders that a line names."""
-        words = _SEPARATORS.split(_OPTION.sub("", line))
-        paths = (_EXTRAS.sub("", word).removeprefix("file:").strip("/") for word in words)
-        return {re.sub(r"^(\./)+", "", path) for path in paths if path} & self._below.keys()
-
-
-def _shareable(lines: list[str]) -> bool:
-    requirements = [line for line in lines if not line.startswith("-")]
-    options = [line for line in lines if line.startswith("-")]
-    wheels_only = any(re.fullmatch(r"--only-binary[= ]:all:", line) for line in options)
-    return wheels_only and len(options) == 1 and all(_PINNED.search(line) for line in requirements)
+    shareable = rules.shareable(files)
+    owner = "" if shareable else project_id
+    hashes = [(path, hashlib.sha256(files[path]).hexdigest()) for path in sorted(named)]
+    material = json.dumps([owner, runtime_image, hashes])
+    return Layer(hashlib.sha256(material.encode()).hexdigest(), named, shareable)

@@ -1,37 +1,41 @@
 """Does what a job asks: makes the image if it must, runs the container, says how it ended."""
 
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
-from msgspec.structs import replace
-from oslo_config import cfg
+from msgspec.structs import asdict, replace
 
-from pratai_common import limits
-from pratai_common.clock import Clock
+from pratai_common import limits, tracing
+from pratai_common.clock import Clock, now_us
 from pratai_common.errors import (
     ArchiveMissingError,
     BuildError,
     EngineError,
+    ImageMissingError,
     PrataiError,
     Reason,
     TransferError,
+    WithheldError,
 )
 from pratai_common.log_context import carried
 from pratai_common.messages import AttemptMessage, Build, Job, LogPiece, Result
-from pratai_common.records import Body
+from pratai_common.records import Body, Timing
 from pratai_drivers.builder import Builder
-from pratai_drivers.engines.base import Container, Engine, RunSpec
-from pratai_drivers.folders import runs_path
+from pratai_drivers.fit import Fit
 from pratai_drivers.interruption import Interruption
-from pratai_drivers.link import Link
 from pratai_drivers.logs import LogCutter
+from pratai_drivers.masking import NO_MASK, Mask
+from pratai_drivers.pool import Pool
+from pratai_drivers.secrets_cache import Given, SecretsCache
 from pratai_drivers.session import Ending, Session
-from pratai_drivers.transfers import Transfers
+from pratai_drivers.starter import Starter
+from pratai_drivers.transfers import Fetcher
+from pratai_drivers.warm import Warm
 
 LOG = logging.getLogger(__name__)
 Deliver = Callable[[Result], None]
@@ -48,18 +52,20 @@ class Executor:
 
     def __init__(
         self,
-        engine: Engine,
+        starter: Starter,
+        pool: Pool,
         builder: Builder,
-        transfers: Transfers,
-        conf: cfg.ConfigOpts,
+        transfers: Fetcher,
+        secrets: SecretsCache,
         emit: Emit,
         suspect: Callable[[], None],
         clock: Clock,
     ) -> None:
-        self._engine = engine
+        self._starter = starter
+        self._pool = pool
         self._builder = builder
         self._transfers = transfers
-        self._conf = conf
+        self._secrets = secrets
         self._emit = emit
         self._suspect = suspect
         self._clock = clock
@@ -69,6 +75,7 @@ class Executor:
         logs = self._logs(job)
         started_at = self._clock()
         reason = message = None
+        self._pool.give_way()
         with _Writer(logs) as say:
             try:
                 self._builder.image(job.package, say, lambda: interruption.reason is not None)
@@ -78,28 +85,33 @@ class Executor:
         deliver(self._result(job, started_at, logs.chunks, reason, message))
 
     def run(self, job: Job, deliver: Deliver, interruption: Interruption) -> None:
-        """Run a request in a container of its own."""
+        """Run a request in a container that waits for it, or in a new one."""
         logs = self._logs(job)
         started_at = self._clock()
+        delivered = False
         try:
+            given = self._secrets.of(job, lambda: interruption.reason is not None)
             payload = self._payload(job, interruption)
-            image = self._image(job, interruption)
-            started_at = self._clock()
-            with self._link(job) as link, self._container(job, image, link) as container:
-                context = _context(job)
-                session = Session(
-                    link,
-                    logs,
-                    interruption,
-                    context,
-                    payload,
-                    job.timeout,
-                    self._conf.driver.start_seconds,
-                )
-                ending = session.run(container)
-                peak = container.peak_memory()
-                deliver(self._ended(job, started_at, logs.chunks, ending, peak))
+            with self._warm(job, given, interruption) as run:
+                started_at = self._clock()
+                mask = Mask(run.warm.hidden(given))
+                logs = self._logs(job, mask)
+                cold, first = not run.warm.ready, run.warm.events == 0
+                context = _context(job, given)
+                session = Session(run.warm, logs, interruption, context, payload, job.timeout)
+                ending = session.run()
+                timing = _timing(job, ending)
+                # A container says only what it needed most since it began.
+                peak = run.warm.container.peak_memory() if first else None
+                message = mask.message(ending.message)
+                result = self._result(job, started_at, logs.chunks, ending.reason, message)
+                ended = _ended(result, job, run.warm, ending, cold, peak)
+                delivered = True
+                deliver(replace(ended, timing=timing))
+                run.again = ending.answered and run.warm.settle(interruption)
         except PrataiError as error:
+            if delivered:  # a second result could take the place of the first
+                raise
             reason, message = self._explain(job, error, interruption)
             logs.flush()
             deliver(self._result(job, started_at, logs.chunks, reason, message))
@@ -139,58 +151,44 @@ class Executor:
             return Reason.INPUT_MISSING, "what came in is no longer stored"
         if isinstance(error, BuildError):
             return Reason.IMAGE_BUILD, str(error)
+        if isinstance(error, WithheldError):
+            return error.reason, str(error)
         LOG.error("the node failed", exc_info=error)
         self._suspect()
         return Reason.NODE_LOST, str(error)
 
-    def _logs(self, job: AttemptMessage) -> LogCutter:
+    def _logs(self, job: AttemptMessage, mask: Mask = NO_MASK) -> LogCutter:
         def emit(seq: int, content: bytes) -> None:
             self._emit(LogPiece(**_claim(job), seq=seq, content=content))
 
-        return LogCutter(emit)
+        return LogCutter(emit, mask)
 
     @contextmanager
-    def _link(self, job: Job) -> Iterator[Link]:
-        """Make a run's folder; what a crash leaves is removed at the node's next start."""
-        link = Link(runs_path(self._conf) / f"{job.request_id}-{secrets.token_hex(4)}")
+    def _warm(self, job: Job, given: Given, interruption: Interruption) -> Iterator["_Run"]:
+        """Find a container, or start one; what becomes of it afterwards the pool decides."""
+        fit = Fit.of(job, given.digest)
+        run = None
+        warm = self._pool.take(fit, job.timeout, job.spares)
         try:
-            yield link
+            if warm is None:
+                warm = self._start(job, fit, given, interruption)
+            self._builder.records.used(warm.image)
+            run = _Run(warm)
+            yield run
         finally:
-            link.close()
+            self._pool.release(fit, warm, run is not None and run.again)
 
-    @contextmanager
-    def _container(self, job: Job, image: str, link: Link) -> Iterator[Container]:
-        spec = RunSpec(
-            # Neighbours on the network can learn a container's name, so it says nothing.
-            name=f"{self._conf.installation}-{secrets.token_hex(8)}",
-            image=image,
-            link=link.folder,
-            memory=job.memory,
-            cpus=job.cpus,
-            network=job.network,
-            environment=job.environment,
-        )
-        container = self._engine.start(spec)
+    def _start(self, job: Job, fit: Fit, given: Given, interruption: Interruption) -> Warm:
+        """Start a container; the image is made again, once, where it is gone from the engine."""
+        image = self._image(job, interruption)
+        self._pool.give_way()
         try:
-            yield container
-        finally:
-            with suppress(EngineError):
-                container.remove()
-
-    def _ended(
-        self, job: Job, started_at: int, chunks: int, ending: Ending, peak_memory: int | None
-    ) -> Result:
-        output = None if ending.output is None else Body.inline(ending.output)
-        return replace(
-            self._result(job, started_at, chunks, ending.reason, ending.message),
-            output=output,
-            response=ending.response,
-            init_ms=ending.init_ms,
-            run_ms=ending.run_ms,
-            cold=True,
-            isolation=job.isolation,
-            peak_memory=peak_memory,
-        )
+            adopted = self._pool.adopt(fit, image, given)
+            return adopted or self._starter.start(fit, image, given)
+        except ImageMissingError:
+            LOG.warning("the image %s is gone, and is made again", image)
+            self._builder.records.gone(image)
+            return self._starter.start(fit, self._image(job, interruption), given)
 
     def _result(
         self,
@@ -209,6 +207,14 @@ class Executor:
             finished_at=self._clock(),
             log_chunks=chunks,
         )
+
+
+@dataclass
+class _Run:
+    """A container during an event; ``again`` says that it may have another."""
+
+    warm: Warm
+    again: bool = False
 
 
 def _claim(job: AttemptMessage) -> dict[str, Any]:
@@ -248,7 +254,32 @@ def _silent(_output: bytes) -> None:
     """Keep a build's log out of a run's."""
 
 
-def _context(job: Job) -> dict[str, object]:
+def _ended(
+    result: Result, job: Job, warm: Warm, ending: Ending, cold: bool, peak_memory: int | None
+) -> Result:
+    """Return a result with what is known of a run whose container was there."""
+    return replace(
+        result,
+        output=None if ending.output is None else Body.inline(ending.output),
+        response=ending.response,
+        init_ms=ending.init_ms,
+        run_ms=ending.run_ms,
+        cold=cold,
+        isolation=job.isolation if warm.alone is None else "container",
+        peak_memory=peak_memory,
+    )
+
+
+def _timing(job: Job, ending: Ending) -> Timing | None:
+    """Return when a run that has ended just now was where."""
+    if job.timing is None:
+        return None
+    ended = now_us()
+    started = None if ending.run_ms is None else ended - int(ending.run_ms * 1000)
+    return replace(job.timing, started=started, ended=ended)
+
+
+def _context(job: Job, given: Given) -> dict[str, object]:
     """Return what the function learns of its event from ``pratai.context``."""
     return {
         "request_id": job.request_id,
@@ -259,4 +290,7 @@ def _context(job: Job) -> dict[str, object]:
         "project_id": job.project_id,
         "source": job.source,
         "event": job.event,
+        "identity": None if given.identity is None else asdict(given.identity),
+        tracing.TRACESTATE: None,
+        **tracing.of_run(job.request_id, job.attempt, job.event).attributes,
     }

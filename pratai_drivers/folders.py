@@ -20,3 +20,18 @@ def runs_path(conf: cfg.ConfigOpts) -> Path:
 def builds_path(conf: cfg.ConfigOpts) -> Path:
     """Return the folder that holds a folder for each build."""
     return node_path(conf) / "builds"
+
+
+def cache_path(conf: cfg.ConfigOpts) -> Path:
+    """Return the folder that holds what builds have left for later ones."""
+    return node_path(conf) / "cache"
+
+
+def unpacked_path(conf: cfg.ConfigOpts) -> Path:
+    """Return the folder that holds functions' files for blank containers."""
+    return node_path(conf) / "unpacked"
+
+
+def points_path(node: Path) -> Path:
+    """Return the folder in which a node, whose folder this is, mounts files for containers."""
+    return node.resolve() / "points"

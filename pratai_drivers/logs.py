@@ -4,21 +4,23 @@ A piece leaves every ``LOG_CHUNK_SECONDS`` or ``LOG_CHUNK_BYTES``, whichever com
 ``LOG_BYTES_PER_RUN`` leave in all, with a mark where the rest was cut.
 """
 
+import math
 from collections.abc import Callable
 
 from pratai_common import limits
-
-CUT_MARK = b"\n[the output was cut here: more than 1 MiB]\n"
+from pratai_drivers.masking import NO_MASK, Mask
 
 
 class LogCutter:
     """Cuts one attempt's output; ``emit`` gets each piece's number and bytes.
 
-    ``now`` arguments are seconds on any clock that only goes forward.
+    ``now`` arguments are seconds on any clock that only goes forward. What ``mask`` hides leaves in
+    no piece.
     """
 
-    def __init__(self, emit: Callable[[int, bytes], None]) -> None:
+    def __init__(self, emit: Callable[[int, bytes], None], mask: Mask = NO_MASK) -> None:
         self._emit = emit
+        self._mask = mask
         self._buffer = bytearray()
         self._oldest: float | None = None
         self._room = limits.LOG_BYTES_PER_RUN
@@ -27,25 +29,47 @@ class LogCutter:
 
     def write(self, output: bytes, now: float) -> None:
         """Take what was printed."""
+        if not self._cut:  # nobody sees what comes behind, so nothing is looked for in it
+            self._take(self._mask.feed(output), now)
+        self.flush_due(now)
+
+    def cut(self) -> None:
+        """Leave out what comes: something was lost before it, maybe half a value."""
+        if not self._cut:
+            self._take(self._mask.rest(cut=True), -math.inf)
+            self._end()
+        self._empty()
+
+    def _take(self, output: bytes, now: float) -> None:
         taken = output[: self._room]
         self._room -= len(taken)
         self._buffer += taken
-        if len(taken) < len(output) and not self._cut:
-            self._cut = True
-            self._buffer += CUT_MARK
+        if len(taken) < len(output):
+            self._end()
         if self._buffer and self._oldest is None:
             self._oldest = now
         while len(self._buffer) >= limits.LOG_CHUNK_BYTES:
             self._piece(limits.LOG_CHUNK_BYTES)
-        self.flush_due(now)
+
+    def _end(self) -> None:
+        if not self._cut:
+            self._cut = True
+            self._buffer += limits.LOG_CUT_MARK
 
     def flush_due(self, now: float) -> None:
         """Let go of what has waited long enough."""
         if self._oldest is not None and now - self._oldest >= limits.LOG_CHUNK_SECONDS:
-            self.flush()
+            self._empty()
 
-    def flush(self) -> None:
-        """Let go of everything."""
+    def flush(self, *, whole: bool = True) -> None:
+        """Let go of everything: nothing more comes, or it has nothing to do with what came, which
+        is not ``whole`` where its end was lost.
+        """
+        if not self._cut:
+            self._take(self._mask.rest(cut=not whole), -math.inf)
+        self._empty()
+
+    def _empty(self) -> None:
         while self._buffer:
             self._piece(limits.LOG_CHUNK_BYTES)
 

@@ -4,81 +4,67 @@ A large output is brought to the API, which keeps it in the archives, and then i
 any other, with the output's name. Until that is done the spool has all of it, and is asked again.
 """
 
-import base64
 import logging
-import queue
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from msgspec.structs import replace
 
 from pratai_common.errors import TransferError
-from pratai_common.log_context import logged
-from pratai_common.messages import AttemptMessage, Result, encode
+from pratai_common.messages import Result
 from pratai_common.node_urls import CLAIM_HEADER, RESULTS
+from pratai_drivers.claims import claim_of
 from pratai_drivers.spool import Key, Spool, large
-from pratai_drivers.transfers import Transfers
 
 LOG = logging.getLogger(__name__)
+
+
+class Brings(Protocol):
+    """Who brings bytes to the API."""
+
+    def bring(self, url: str, content: bytes, sha256: str, headers: Mapping[str, str]) -> None:
+        """Bring them; raises TransferError."""
 
 
 class Results:
     """See the module. ``url`` is where the API is, ``send`` has a message sent to the collector.
 
-    May be used from many threads; it has one of its own, which alone waits for the API.
+    ``later`` has ``bring`` called with a key, by who may wait for the API. May be used from many
+    threads.
     """
 
     def __init__(
-        self, spool: Spool, transfers: Transfers, url: str, send: Callable[[Result], None]
+        self,
+        spool: Spool,
+        transfers: Brings,
+        url: str,
+        send: Callable[[Result], None],
+        later: Callable[[Key], None],
     ) -> None:
         self._spool = spool
         self._transfers = transfers
         self._url = f"{url.rstrip('/')}{RESULTS}"
         self._send = send
-        self._queue: queue.SimpleQueue[Key | None] = queue.SimpleQueue()
-        self._waiting: set[Key] = set()
-        self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._serve, name="results", daemon=True)
-
-    def start(self) -> None:
-        """Begin to bring outputs."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Begin no more; what was not brought stays in the spool."""
-        self._queue.put(None)
+        self._later = later
 
     def send(self, result: Result) -> None:
         """Send a result that was put into the spool, once its output is brought if it is large."""
         if large(result):
-            self._put((result.request_id, result.attempt))
+            self._later((result.request_id, result.attempt))
         else:
             self._send(result)
 
     def send_again(self, key: Key) -> None:
         """Send what the spool has of an attempt, if anything."""
         if self._spool.large(key):
-            self._put(key)
+            self._later(key)
             return
         result = self._spool.get(key)
         if result is not None:
             self._send(result)
 
-    def _put(self, key: Key) -> None:
-        with self._lock:
-            if key in self._waiting:
-                return
-            self._waiting.add(key)
-        self._queue.put(key)
-
-    def _serve(self) -> None:
-        while (key := self._queue.get()) is not None:
-            with self._lock:
-                self._waiting.discard(key)
-            with logged(key[0]):
-                self._bring(key)
-
-    def _bring(self, key: Key) -> None:
+    def bring(self, key: Key) -> None:
+        """Bring the output of a result to the API, and send what is left of it."""
         try:
             result = self._spool.get(key)
             if result is not None:
@@ -91,7 +77,7 @@ class Results:
         output = result.output
         if output is None or output.content is None:
             return result
-        claim = {CLAIM_HEADER: _claim(result)}
+        claim = {CLAIM_HEADER: claim_of(result)}
         self._transfers.bring(self._url, output.content, output.sha256, claim)
         brought = replace(result, output=replace(output, content=None))
         try:
@@ -99,10 +85,3 @@ class Results:
         except OSError as error:  # a full disk becomes empty only by results that are sent
             LOG.warning("attempt %d stays in the spool with its output: %s", result.attempt, error)
         return brought
-
-
-def _claim(result: Result) -> str:
-    """Return what proves to the API that this node was given the attempt."""
-    names = AttemptMessage.__struct_fields__
-    claim = AttemptMessage(**{name: getattr(result, name) for name in names})
-    return base64.urlsafe_b64encode(encode(claim)).decode()

@@ -5,13 +5,16 @@ runner's connection, the worst that happens is a ``ProtocolError``, which ends i
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from pratai_common import limits, response_heads
+from pratai_common.provisions import GivenSecret
 from pratai_common.records import ResponseHead
 from pratai_common.response_heads import BadResponseError
+from pratai_drivers.engines.base import Files
 
 MAX_HEADER_BYTES = 64 * limits.KIB
 
@@ -21,7 +24,12 @@ class ProtocolError(Exception):
 
 
 class Ready(NamedTuple):
-    """The function is imported and waits for its event."""
+    """The function is imported and waits for its event.
+
+    ``alone`` says why it can be no more than one, though the runner was asked for ``process``.
+    """
+
+    alone: str | None = None
 
 
 class Response(NamedTuple):
@@ -49,6 +57,11 @@ class RunnerLink:
         self._buffer = bytearray()
         self._header: dict[str, object] | None = None
         self._size = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing was begun that is not ended."""
+        return not self._buffer and self._header is None
 
     def feed(self, received: bytes) -> Said | None:
         """Take bytes; returns what they complete, if anything. Raises ProtocolError."""
@@ -80,6 +93,24 @@ class RunnerLink:
         return True
 
 
+def load_message(
+    isolation: str,
+    environment: Mapping[str, str],
+    files: Files,
+    secrets: Sequence[GivenSecret] = (),
+) -> bytes:
+    """Return what has a runner import its function, with the secrets that it is given."""
+    body = msgspec.json.encode({"secrets": secrets}) if secrets else b""
+    header = {
+        "op": "load",
+        "isolation": isolation,
+        "environment": dict(environment),
+        **files._asdict(),
+        "size": len(body),
+    }
+    return json.dumps(header).encode() + b"\n" + body
+
+
 def event_header(context: dict[str, object], timeout: float, size: int) -> bytes:
     """Return the header that precedes an event's payload of ``size`` bytes."""
     header = {"op": "event", "context": context, "timeout": timeout, "size": size}
@@ -103,13 +134,17 @@ def head_of(said: Response) -> ResponseHead | None:
 def _meaning(header: dict[str, object], body: bytes) -> Said:
     operation = header.get("op")
     if operation == "next":
-        return Ready()
+        return Ready(_text(header) if header.get("isolation") == "container" else None)
     if operation == "response":
         return Response(body, header.get("head"))
     if operation in ("error", "init_error"):
         reason = header.get("reason")
         known = reason if isinstance(reason, str) and reason in _RUNNER_REASONS else "exception"
-        # JSON can name half a character, which no text that we send on may hold.
-        message = str(header.get("message", "")).encode(errors="backslashreplace").decode()
-        return Failure(known, message[:4096])
+        return Failure(known, _text(header))
     raise ProtocolError(f"unknown operation {operation!r}")
+
+
+def _text(header: Mapping[str, object]) -> str:
+    """Return a header's message; JSON can name half a character, which nothing we send may hold."""
+    said = str(header.get("message", "")).encode(errors="backslashreplace").decode()
+    return said[: limits.MAX_FAILURE_CHARACTERS]

@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import msgspec
 import urllib3
@@ -26,6 +27,20 @@ _MOST_TIMEOUTS = 10
 """One that never is silent for long must still come to its end within so many timeouts."""
 
 _CHUNK_BYTES = 256 * 1024
+
+
+class Fetcher(Protocol):
+    """Where a node gets archives: what it does with them is the same, wherever they are."""
+
+    def fetch(self, url: str, sha256: str, most: int, given_up: GivenUp = wanted) -> bytes:
+        """Return an archive; see ``Transfers``."""
+
+
+class Answer(NamedTuple):
+    """What the API answers to a question."""
+
+    status: int
+    content: bytes
 
 
 class _Kept(msgspec.Struct):
@@ -54,6 +69,7 @@ class Transfers:
         limits = urllib3.Timeout(connect=min(timeout, _MOST_CONNECT_SECONDS), read=timeout)
         self._pool = urllib3.PoolManager(timeout=limits, retries=False, maxsize=connections)
         self._pauses = pauses
+        self._seconds = timeout
         self._most_seconds = _MOST_TIMEOUTS * timeout
         self._lock = threading.Lock()
         self._unanswered: str | None = None
@@ -95,6 +111,29 @@ class Transfers:
         if kept.sha256 != sha256:
             raise TransferError("something else arrived")
 
+    def ask(self, url: str, headers: Mapping[str, str], given_up: GivenUp = wanted) -> Answer:
+        """Return what the API answers, which is small; where it cannot yet it is asked again, for
+        as long as it may be silent, and its last refusal counts.
+
+        Raises TransferError where it says nothing at all.
+        """
+        ends = time.monotonic() + self._seconds
+        for pause in (*self._pauses, None):
+            answer, why = None, ""
+            try:
+                said = self._pool.request("GET", url, headers=headers, redirect=False)
+                answer = Answer(said.status, said.data)
+            except (HTTPError, OSError) as error:
+                why = _why(error)
+            if answer is not None and not _is_for_now(answer.status):
+                return answer
+            if pause is None or given_up() or time.monotonic() > ends:
+                break
+            time.sleep(pause)
+        if answer is None:
+            raise TransferError(f"the API does not answer: {why}")
+        return answer
+
     def check(self) -> None:
         """Raise TransferError while whoever gave no archive the last time does not answer yet."""
         with self._lock:
@@ -128,10 +167,15 @@ class Transfers:
 def _require_found(status: int) -> None:
     if status == 404:
         raise ArchiveMissingError("it is not there")
-    if status >= 500 or status in (408, 429):
+    if _is_for_now(status):
         raise _UnansweredError(f"answered with {status}")
     if status != 200:
         raise TransferError(f"an archive could not be fetched: answered with {status}")
+
+
+def _is_for_now(status: int) -> bool:
+    """Say whether a refusal says no more than that there may be an answer later."""
+    return status >= 500 or status in (408, 429)
 
 
 def _read(answer: urllib3.BaseHTTPResponse, most: int, given_up: GivenUp) -> bytes:

@@ -1,12 +1,14 @@
 """Synchronous calls that nodes have. Pure: they are in no store, so this is all that is known.
 
-A scheduler that is restarted forgets them; nodes and collectors do not need it to answer them.
+A scheduler that is restarted, or no longer acts, forgets them; nodes and collectors do not need it
+to answer them.
 """
 
 from typing import NamedTuple
 
 from pratai_common.records import Request
-from pratai_scheduler.nodes import Attempted, Nodes
+from pratai_scheduler.node import Attempted
+from pratai_scheduler.nodes import Nodes
 
 
 class _Out(NamedTuple):
@@ -25,9 +27,15 @@ class Calls:
         """Note that a call went to a node."""
         self._out[job] = _Out(request, node, now)
 
-    def ended(self, job: Attempted) -> None:
-        """Note that a node is done with a call, if it was one."""
-        self._out.pop(job, None)
+    def ended(self, job: Attempted, node: str) -> None:
+        """Note that a node is done with a call, if it has one by that name."""
+        out = self._out.get(job)
+        if out is not None and out.node == node:
+            del self._out[job]
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        self._out.clear()
 
     def of(self, function_id: str) -> list[str]:
         """Return the request ids of a function's calls."""

@@ -5,7 +5,8 @@ repeats itself after a crash drives the same steps again, and they change nothin
 cannot be kept leaves the others alone.
 
 A synchronous call is in no store until its result is here: its caller is answered first, then
-request and result are recorded. It has one attempt; what its node could not run is not recorded.
+request and result are recorded, by ``recorder.py`` a moment later with others. It has one attempt;
+what its node could not run is not recorded.
 """
 
 import logging
@@ -14,9 +15,8 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from pratai_common import limits
 from pratai_common.archives import Archives
-from pratai_common.clock import Clock
+from pratai_common.clock import Clock, now_us
 from pratai_common.errors import ArchivesUnavailableError, DecodeError, Reason
 from pratai_common.log_context import logged
 from pratai_common.messages import (
@@ -31,6 +31,7 @@ from pratai_common.messages import (
     Ticket,
 )
 from pratai_common.outcome import settle
+from pratai_common.ration import Ration
 from pratai_common.records import (
     Body,
     LogChunk,
@@ -38,15 +39,15 @@ from pratai_common.records import (
     Status,
 )
 from pratai_common.store.base import NewRequest, RequestChange, Store
+from pratai_common.submit import Observe
 from pratai_common.tokens import TokenKey
 from pratai_scheduler.builds import Builds
 from pratai_scheduler.endings import Ended
 from pratai_scheduler.follow_ups import FollowUps
+from pratai_scheduler.log_room import LogRoom
 from pratai_scheduler.settlement import Arrived, Settlement
 
 LOG = logging.getLogger(__name__)
-_MOST_LOG_PIECES = 4096
-"""Of an attempt: two a second for half an hour, which no honest node comes near."""
 
 
 class Sends(NamedTuple):
@@ -61,8 +62,30 @@ class Sends(NamedTuple):
     apis: Callable[[], frozenset[str]]
 
 
+class Observers(NamedTuple):
+    """Who is told of each change that a result has made to a request, and of each request that
+    follows from one.
+    """
+
+    settled: Observe
+    submitted: Observe
+
+
+UNOBSERVED = Observers(lambda _request, _called: None, lambda _request, _called: None)
+
+
+class AnsweredCall(NamedTuple):
+    """A synchronous call whose caller has the answer, and what is to be recorded of it."""
+
+    arrived: Arrived
+    record: NewRequest
+
+
 class Collector:
-    """See the module."""
+    """See the module. ``later`` has ``record`` called, perhaps by another thread; it says ``False``
+    where it does not, and then calls are recorded at once. ``observers`` are told of requests as
+    they stand in the store.
+    """
 
     def __init__(
         self,
@@ -71,14 +94,24 @@ class Collector:
         key: TokenKey,
         sends: Sends,
         clock: Clock,
+        later: Callable[[Sequence[AnsweredCall]], bool] = lambda _: False,
+        microseconds: Clock = now_us,
+        observers: Observers = UNOBSERVED,
     ) -> None:
         self._store = store
         self._archives = archives
         self._key = key
         self._sends = sends
         self._clock = clock
+        self._later = later
+        self._microseconds = microseconds
+        self._observe = observers.settled
         self._builds = Builds(store, sends.to_scheduler, clock)
-        self._follow_ups = FollowUps(store, archives, sends.to_scheduler, clock)
+        self._follow_ups = FollowUps(
+            store, archives, sends.to_scheduler, clock, observers.submitted
+        )
+        self._log_room = LogRoom()
+        self._ration = Ration()
         self._calls: MessageDecoder[Submitted] = MessageDecoder(Submitted)
         self.refused = 0
 
@@ -98,11 +131,13 @@ class Collector:
 
     def _refuse(self, message: AttemptNews, why: str) -> bool:
         self.refused += 1
-        with logged(message.request_id):
-            LOG.warning("dropped a message: %s", why)
+        if (suffix := self._ration.take()) is not None:
+            with logged(message.request_id):
+                LOG.warning("dropped a message: %s%s", why, suffix)
         return False
 
     def _store_logs(self, pieces: list[LogPiece]) -> None:
+        cut = [(piece, self._log_room.cut(piece)) for piece in pieces]
         self._store.add_log_chunks(
             [
                 LogChunk(
@@ -110,10 +145,10 @@ class Collector:
                     attempt=piece.attempt,
                     seq=piece.seq,
                     project_id=piece.project_id,
-                    content=piece.content,
+                    content=content,
                 )
-                for piece in pieces
-                if len(piece.content) <= limits.LOG_CHUNK_BYTES and piece.seq < _MOST_LOG_PIECES
+                for piece, content in cut
+                if content is not None
             ]
         )
 
@@ -123,13 +158,18 @@ class Collector:
         """
         try:
             call = None if result.ticket is None else self._opened(result, result.ticket)
-            return Arrived(result, self._body(result.output), call)
+            return Arrived(self._timed(result), self._body(result.output), call)
         except DecodeError as error:
             self._refuse(result, str(error))
         except ArchivesUnavailableError as error:
             with logged(result.request_id):
                 LOG.error("its result was not kept: %s", error)
         return None
+
+    def _timed(self, result: Result) -> Result:
+        if result.timing is None:
+            return result
+        return replace(result, timing=replace(result.timing, settled=self._microseconds()))
 
     def _opened(self, result: Result, ticket: Ticket) -> Submitted:
         """Return the call in a ticket; raises DecodeError where it is none of this result."""
@@ -146,14 +186,26 @@ class Collector:
             return body
         return self._archives.keep(body.content)
 
+    def record(self, calls: Sequence[AnsweredCall]) -> None:
+        """Record calls, and what follows from their ends, before any of it is acknowledged."""
+        self._write(calls, [])
+
     def _settle(self, arrived: Sequence[Arrived]) -> None:
-        """Settle what arrived, and record what follows, before any of it is acknowledged."""
+        """Answer calls; settle and record what arrived, unless it is recorded later."""
         if not arrived:
             return
         self._builds.finish_refused([each.result for each in arrived])
-        ended, recorded = self._settle_calls(arrived)
-        left = self._follow_ups.record([*ended, *self._settle_recorded(recorded)])
-        for each in arrived:
+        calls, recorded = self._answer_calls(arrived)
+        if calls and self._later(calls):
+            calls = []
+        self._write(calls, recorded)
+
+    def _write(self, calls: Sequence[AnsweredCall], recorded: Sequence[Arrived]) -> None:
+        """Write ends, and what follows from them, before any of it is acknowledged."""
+        ended, known = self._create(calls)
+        changed = self._settle_recorded([*recorded, *known])
+        left = self._follow_ups.record([*ended, *changed])
+        for each in (*(call.arrived for call in calls), *recorded):
             with logged(each.result.request_id):
                 _tell(each.result)
                 if each.result.request_id not in left:
@@ -171,6 +223,8 @@ class Collector:
         for each, settlement, request in zip(arrived, settlements, after, strict=True):
             with logged(each.result.request_id):
                 self._tell_who_waits(each, request)
+            if request is not None and settlement.made:
+                self._observe(request, False)
             if request is not None and request.status.final:
                 ended.append(settlement.ended(request))
         return ended
@@ -196,15 +250,13 @@ class Collector:
 
     # Synchronous calls
 
-    def _settle_calls(self, arrived: Sequence[Arrived]) -> tuple[list[Ended], list[Arrived]]:
-        """Answer calls and record them; returns those, and the results of recorded requests.
+    def _answer_calls(self, arrived: Sequence[Arrived]) -> tuple[list[AnsweredCall], list[Arrived]]:
+        """Answer calls; returns those, and the results of recorded requests.
 
-        Among the latter are those of calls whose callers waited no longer, so that the API has
-        recorded them, and of calls that did not run, of which nothing may be recorded.
+        Among the latter are those of calls that did not run, of which nothing may be recorded.
         """
         recorded: list[Arrived] = []
-        answered: list[Arrived] = []
-        new: list[NewRequest] = []
+        answered: list[AnsweredCall] = []
         for each in arrived:
             request = None if each.call is None else self._ended_call(each, each.call)
             if each.call is None or request is None:
@@ -212,16 +264,22 @@ class Collector:
                 continue
             output = each.output if request.status is Status.SUCCESS else None
             self._answer(request, output)
-            answered.append(each)
-            new.append(NewRequest(request, each.call.input, output))
-        created = self._store.create_requests(new) if new else []
-        ended = [
-            Ended(made.request, one.result)
-            for one, made in zip(new, created, strict=True)
-            if made.new
-        ]
-        recorded += [each for each, made in zip(answered, created, strict=True) if not made.new]
-        return ended, recorded
+            record = NewRequest(request, each.call.input, output)
+            answered.append(AnsweredCall(each, record))
+        return answered, recorded
+
+    def _create(self, calls: Sequence[AnsweredCall]) -> tuple[list[Ended], list[Arrived]]:
+        """Record calls; returns their ends, and the results of those that the API has recorded
+        before, because their callers waited no longer.
+        """
+        if not calls:
+            return [], []
+        created = self._store.create_requests([call.record for call in calls])
+        pairs = list(zip(calls, created, strict=True))
+        ended = [Ended(made.request, call.record.result) for call, made in pairs if made.new]
+        for each in ended:
+            self._observe(each.request, True)
+        return ended, [call.arrived for call, made in pairs if not made.new]
 
     def _ended_call(self, arrived: Arrived, call: Submitted) -> Request | None:
         """Return the request of a call as it ended, ``None`` for one that did not run."""

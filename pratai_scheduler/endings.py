@@ -6,6 +6,7 @@ import msgspec
 
 from pratai_common.clock import iso
 from pratai_common.records import Attempt, Body, Function, Request, Status
+from pratai_common.tracing import of_run
 
 _OUTCOMES: dict[Status, Literal["success", "failure"]] = {
     Status.SUCCESS: "success",
@@ -27,7 +28,9 @@ def outcome(request: Request) -> Literal["success", "failure"] | None:
 
 
 def attributes(request: Request, kind: str) -> dict[str, Any]:
-    """Return the end of a request as CloudEvents names it; ``kind`` is its type's last part."""
+    """Return the end of a request as CloudEvents names it, in the trace of the run that ended;
+    ``kind`` is its type's last part.
+    """
     told: dict[str, Any] = {
         "specversion": "1.0",
         "type": f"pratai.{kind}",
@@ -36,6 +39,7 @@ def attributes(request: Request, kind: str) -> dict[str, Any]:
         "id": request.request_id,
         "time": iso(request.finished_at or request.created_at),
         "datacontenttype": "application/json",
+        **of_run(request.request_id, request.attempt, request.event).attributes,
     }
     if request.response is not None and request.response.encoding == "base64":
         told["datacontentencoding"] = "base64"

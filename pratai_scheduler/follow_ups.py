@@ -19,7 +19,7 @@ from pratai_common.log_context import logged
 from pratai_common.publishing import Occurrence, Publisher
 from pratai_common.records import Body, Event, Function, Request, Subscription
 from pratai_common.store.base import Changed, RequestChange, Store
-from pratai_common.submit import Cause, Send, Submitter, Trigger
+from pratai_common.submit import Cause, Observe, Send, Submitter, Trigger
 from pratai_scheduler.endings import Ended, attributes, dead_letter, failure, outcome
 
 LOG = logging.getLogger(__name__)
@@ -43,11 +43,18 @@ class _Letter(NamedTuple):
 class FollowUps:
     """See the module."""
 
-    def __init__(self, store: Store, archives: Archives, to_scheduler: Send, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        archives: Archives,
+        to_scheduler: Send,
+        clock: Clock,
+        submitted: Observe = lambda _request, _called: None,
+    ) -> None:
         self._store = store
         self._archives = archives
         self._clock = clock
-        self._submitter = Submitter(store, archives, to_scheduler, clock)
+        self._submitter = Submitter(store, archives, to_scheduler, clock, observe=submitted)
         self._publisher = Publisher(store, self._submitter)
 
     def record(self, ended: Iterable[Ended]) -> set[str]:

@@ -24,6 +24,25 @@ class Functions:
             self._read([function_id], now)
         return self._functions[function_id][1]
 
+    def learn(self, function_ids: Collection[str], now: int) -> None:
+        """Read those that were not read in the last second, in one go."""
+        self._read([each for each in function_ids if not self._fresh(each, now)], now)
+
+    def known(self, function_id: str) -> Function | None:
+        """Return a function as it was read last, ``None`` if it was not, or never existed."""
+        known = self._functions.get(function_id)
+        return None if known is None else known[1]
+
+    def memory_of(self, function_id: str) -> int:
+        """Return what a run takes, MB: 0 where nothing is known of its function."""
+        function = self.known(function_id)
+        return 0 if function is None else function.memory
+
+    def owner_of(self, function_id: str) -> str:
+        """Return whose runs a function's are, empty where nothing is known of it."""
+        function = self.known(function_id)
+        return "" if function is None else function.project_id
+
     def version(self, function_id: str, number: int) -> Version | None:
         """Return a version, ``None`` where the store tells of none of that number."""
         known = self._versions.setdefault(function_id, {})

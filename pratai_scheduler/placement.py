@@ -8,17 +8,21 @@ import logging
 
 from msgspec.structs import replace
 
+from pratai_common import refusals
 from pratai_common.clock import Clock
 from pratai_common.errors import Reason
 from pratai_common.log_context import logged
 from pratai_common.messages import Message
 from pratai_common.records import Attempt, Body, Function, FunctionStatus, Request, Status, Version
 from pratai_common.store.base import Changed, RequestChange, Store
-from pratai_scheduler.assignments import Assignments
+from pratai_scheduler.assignments import Assignments, needs_provisions
+from pratai_scheduler.build_places import BuildPlaces
 from pratai_scheduler.calls import Calls
 from pratai_scheduler.functions import Functions
 from pratai_scheduler.leadership import Leadership
-from pratai_scheduler.nodes import Node, Nodes
+from pratai_scheduler.node import Node
+from pratai_scheduler.nodes import Nodes
+from pratai_scheduler.run_quotas import RunQuotas
 from pratai_scheduler.running import Sends
 from pratai_scheduler.window import Entry, Window
 
@@ -45,6 +49,8 @@ class Placement:
         sends: Sends,
         clock: Clock,
         build_memory: int,
+        builds: int,
+        most_runs: RunQuotas,
     ) -> None:
         self._store = store
         self._assignments = assignments
@@ -56,17 +62,27 @@ class Placement:
         self._sends = sends
         self._clock = clock
         self._build_memory = build_memory
+        self._build_places = BuildPlaces(nodes, builds)
+        self._most_runs = most_runs
         self._dispatched: list[RequestChange] = []
 
     def dispatch(self) -> None:
         """Give nodes what they have room for, and record who runs what."""
         if not self._leadership.active(self._clock()):
             return
+        if self._nodes.room_came():
+            self._window.begin_again()
         try:
             self._take_turns()
         finally:
             self._window.resume()
         self._record_dispatched()
+
+    def build_ended(self) -> None:
+        """Let the build look for a place anew that has waited for one longest."""
+        function_id = self._build_places.first_waiting()
+        if function_id is not None:
+            self._window.unpark(function_id)
 
     def adopt(self, request: Request, node: Node) -> None:
         """Take over an attempt that a node has and no record tells of: a former scheduler sent it
@@ -77,6 +93,10 @@ class Placement:
         self._window.leave(request, attempt.number)
         with logged(request.request_id):
             LOG.info("node %s has attempt %d, by a former scheduler", attempt.node, attempt.number)
+
+    def forget(self) -> None:
+        """Leave what is not recorded to whoever acts, who adopts it from its node."""
+        self._dispatched.clear()
 
     def refuse(self, entry: Entry, reason: Reason, message: str) -> None:
         """Have the collector, which alone settles, end a request that cannot run.
@@ -96,7 +116,9 @@ class Placement:
 
     def _take_turns(self) -> None:
         passed_over = 0
-        while passed_over < _MOST_PASSED_OVER and (entry := self._window.first()) is not None:
+        while passed_over < _MOST_PASSED_OVER and (entry := self._first()) is not None:
+            if not self._leadership.active(self._clock()):
+                return  # looked at before each: a process may stand still at any moment
             placed = False
             try:
                 with logged(entry.request.request_id):
@@ -106,6 +128,15 @@ class Placement:
                 if not placed:
                     self._window.pass_over(entry)
                     passed_over += 1
+
+    def _first(self) -> Entry | None:
+        """Return the request whose turn it is, also of projects that have room for a further run
+        which whatever was to have it did not use.
+        """
+        first = self._window.first()
+        if first is None and self._window.wake(self._has_room):
+            first = self._window.first()
+        return first
 
     def _place(self, entry: Entry) -> bool:
         """Deal with the request whose turn it is; ``False`` where it waits for room."""
@@ -125,8 +156,8 @@ class Placement:
             self._window.park(entry)
         elif function.version is None:
             self.refuse(entry, Reason.IMAGE_BUILD, "no version of the function could be built")
-        elif self._at_limit(function):
-            self._throttle(entry)
+        elif self._at_limit(function) or not self._has_room(request.project_id):
+            self._throttle(entry, function)
         else:
             return self._give(entry, function, function.version)
         return True
@@ -137,12 +168,25 @@ class Placement:
             and self._nodes.runs_of(function.function_id) >= function.limit
         )
 
-    def _throttle(self, entry: Entry) -> None:
+    def _has_room(self, project_id: str) -> bool:
+        most = self._most_runs(project_id)
+        return most < 0 or self._nodes.runs_of_project(project_id) < most
+
+    def _throttle(self, entry: Entry, function: Function) -> None:
         """Let an asynchronous request wait for the end of another; refuse a synchronous one."""
+        at_limit = self._at_limit(function)
         if entry.call is None:
-            self._window.park(entry)
+            park = self._window.park if at_limit else self._window.park_for_quota
+            park(entry)
+            return
+        if at_limit:
+            used = self._nodes.runs_of(function.function_id)
+            message = f"the function's limit is {refusals.figures(function.limit or 0, used)}"
         else:
-            self.refuse(entry, Reason.THROTTLED, "the function runs as often as its limit allows")
+            used = self._nodes.runs_of_project(function.project_id)
+            most = self._most_runs(function.project_id)
+            message = refusals.over("concurrent_requests", most, used)
+        self.refuse(entry, Reason.THROTTLED, message)
 
     def _give(self, entry: Entry, function: Function, number: int) -> bool:
         """Give a request to a node; ``False`` where none has room."""
@@ -152,13 +196,22 @@ class Placement:
             self._window.park(entry)  # a list of versions may lag
             return True
         build = request.kind == "build"
+        if build and not self._build_places.free():
+            self._window.park(entry)  # out of the way of all others
+            self._build_places.wait(function.function_id)
+            return True
         memory = self._build_memory if build else function.memory
         job = (request.request_id, request.attempt + 1)
-        node = self._nodes.place(job, "" if build else function.function_id, memory, now)
+        code = (function.function_id, number)
+        owner = ("", "") if build else (function.function_id, request.project_id)
+        provisions = not build and needs_provisions(function)
+        node = self._nodes.place(job, owner[0], memory, now, code, owner[1], provisions)
         if node is None:
             if now - request.next_run_at > _PATIENCE_MS:
-                self._nodes.keep(job, memory, now)
+                self._nodes.keep(job, memory, now, provisions)
             return False
+        if build:
+            self._build_places.took(job)
         sent = False
         try:
             sent = self._send(entry, function, version, node)
@@ -178,10 +231,12 @@ class Placement:
         attempt = self._attempt(request, node)
         # First: where the archives are away there is no job, and no attempt is to be noted.
         message = self._message(entry, function, version, attempt, node, body)
+        if not self._leadership.active(self._clock()):
+            return False  # the store may have taken its time, and another may act by now
         if not self._noted(entry, attempt, version):
             self._window.forget(request)
             return False
-        if not self._sends.to_node(node.state.address, message):
+        if not self._sends.to_node(node.state, message):
             LOG.warning("node %s takes no messages", node.state.node)
         LOG.debug("attempt %d goes to node %s", attempt.number, node.state.node)
         self._window.leave(request, attempt.number)

@@ -10,8 +10,12 @@ from oslo_config import cfg
 
 from pratai_common import conf as configuration
 from pratai_common.channels import Context, Outlets
+from pratai_common.curve import Curve, open_curve
 from pratai_common.daemon import installation_key
+from pratai_common.metrics import Metrics
+from pratai_common.senders import Identity, Role
 from pratai_common.store.base import Store, open_store
+from pratai_common.store.measured import measure
 from pratai_common.tokens import TokenKey
 
 
@@ -22,23 +26,28 @@ class Parts(NamedTuple):
     store: Store
     key: TokenKey
     context: Context
+    curve: Curve | None
     outlets: Outlets
+    metrics: Metrics
 
 
 @contextmanager
-def parts(program: str) -> Iterator[Parts]:
+def parts(role: Role) -> Iterator[Parts]:
     """Read the configuration and open store, key and sockets; close them at the end.
 
     Raises SystemExit with the reason where the installation is not set up.
     """
-    conf = configuration.load(program, sys.argv[1:])
+    conf = configuration.load(f"pratai-{role}", sys.argv[1:])
     key = installation_key(conf)
-    store = open_store(conf)
+    curve = open_curve(conf, Identity(role))
+    metrics = Metrics(role)
+    store = measure(open_store(conf), metrics.registry)
     context: Context = zmq.Context.instance()
-    outlets = Outlets(context)
+    outlets = Outlets(context, curve)
     try:
-        yield Parts(conf, store, key, context, outlets)
+        yield Parts(conf, store, key, context, curve, outlets, metrics)
     finally:
         outlets.close()
         store.close()
         context.term()
+        metrics.close()

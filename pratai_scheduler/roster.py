@@ -29,6 +29,10 @@ class Roster:
         """Note that a node has ended on purpose."""
         self._unwritten[node] = None
 
+    def forget(self) -> None:
+        """Leave what is new to others."""
+        self._unwritten.clear()
+
     def write(self) -> None:
         """Write what is new."""
         for node, entry in list(self._unwritten.items()):
@@ -41,19 +45,24 @@ class Roster:
 
 class Understudy:
     """Keeps the entries that nobody else does; ``listed`` tells when a node was seen last, as the
-    list of daemons has it, if it is there.
+    list of daemons has it, if it is there. A start of a node that this one has not heard last says
+    nothing by its end: the node may have been started again since.
     """
 
     def __init__(self, store: Store, listed: Callable[[str], int | None], clock: Clock) -> None:
         self._roster = Roster(store)
         self._listed = listed
         self._clock = clock
+        self._instances: dict[str, str] = {}
 
     def hear(self, message: Heartbeat | Bye) -> None:
         """Note what a node says."""
         if isinstance(message, Bye):
-            self._roster.left(message.node)
+            if self._instances.get(message.node, message.instance) == message.instance:
+                self._instances.pop(message.node, None)
+                self._roster.left(message.node)
             return
+        self._instances[message.state.node] = message.state.instance
         now = self._clock()
         seen_at = self._listed(message.state.node)
         if seen_at is None or now - seen_at > _OLD_MS:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from pratai_common import limits
 from pratai_common.errors import Reason
 from pratai_common.log_context import logged
-from pratai_common.messages import Answer, Cancel, Message
+from pratai_common.messages import Answer, Cancel, Message, NodeState
 from pratai_common.records import Attempt, Request, Status
 from pratai_common.store.base import Changed, RequestChange, Store
 from pratai_scheduler.assignments import Assignments
@@ -26,12 +26,12 @@ LOG = logging.getLogger(__name__)
 
 
 class Sends(NamedTuple):
-    """How a scheduler speaks to others: a node by its address, an API process by its name.
+    """How a scheduler speaks to others: a node by its state, an API process by its name.
 
     All are hints; ``False`` says that one was not even queued.
     """
 
-    to_node: Callable[[str, Message], bool]
+    to_node: Callable[[NodeState, Message], bool]
     to_collector: Callable[[Message], bool]
     to_api: Callable[[str, Message], object]
 
@@ -87,7 +87,8 @@ class Running:
         """Report a request whose node is gone, or knows nothing of it."""
         if now - max(attempt.started_at, self._leadership.since) < self._adopt_ms:
             return
-        if self._nodes.get(attempt.node) is None and self._may_return(attempt, now):
+        node = self._nodes.get(attempt.node)
+        if (node is None or not self._nodes.obeys(node.state)) and self._may_return(attempt, now):
             return
         if not self._nodes.holds(attempt.node, (request.request_id, attempt.number)):
             LOG.debug("attempt %d is lost on node %s", attempt.number, attempt.node)
@@ -100,7 +101,10 @@ class Running:
             self._window.forget(request)
             return
         began = max(request.created_at, self._leadership.since)
-        if now - began >= self._adopt_ms and self._nodes.holder((request.request_id, 1)) is None:
+        if now - began < self._adopt_ms or not self._leadership.settled(now):
+            return
+        if self._nodes.holder((request.request_id, 1)) is None:
+            self._window.leave(request, 1)  # nor is it run when it comes after all
             attempt = Attempt(
                 number=1, node="", epoch=self._leadership.epoch, started_at=request.created_at
             )
@@ -129,7 +133,7 @@ class Running:
             message = Cancel(request_id=request_id, epoch=self._leadership.epoch)
             with logged(request_id):
                 LOG.debug("node %s is to end attempt %d", node.state.node, attempt)
-                self._sends.to_node(node.state.address, message)
+                self._sends.to_node(node.state, message)
 
     def _may_return(self, attempt: Attempt, now: int) -> bool:
         """Say whether a silent node's lease may still run, counted from this scheduler's start."""

@@ -21,13 +21,15 @@ class Arrived(NamedTuple):
 
 
 class Settlement:
-    """See the module. ``listening`` are the API processes that live: at others nobody waits."""
+    """See the module. ``listening`` are the API processes that live: at others nobody waits.
+    ``made`` says whether this changed the request, as it is stored.
+    """
 
     def __init__(self, arrived: Arrived, listening: frozenset[str], clock: Clock) -> None:
         self._arrived = arrived
         self._listening = listening
         self._clock = clock
-        self._made = False
+        self.made = False
 
     def __call__(self, request: Request) -> Changed | None:
         """Return the request as the result leaves it."""
@@ -37,7 +39,7 @@ class Settlement:
         if request.version is None and call is not None:
             request = replace(request, version=call.request.version)
         after = settle(request, result, self._clock())
-        self._made = after is not None
+        self.made = after is not None
         if after is None:
             return None
         if not result.node and outcome(after) is not None:
@@ -48,4 +50,4 @@ class Settlement:
         """Return the end of the request as it is stored; its output is this result's only where
         this made the end.
         """
-        return Ended(request, self._arrived.output if self._made else None)
+        return Ended(request, self._arrived.output if self.made else None)

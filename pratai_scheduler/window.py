@@ -1,16 +1,16 @@
 """The part of the backlog that the scheduler holds. Pure and bounded.
 
 A request is *waiting*, *parked* (its function is being built, is disabled, or runs as often as its
-limit allows), or *out* (a node has it). The runs, calls and builds of a function each wait in a
-lane of their own, in order of arrival, and the lanes take turns: what holds up the first of a lane
-holds up all of it, and no other.
+limit allows, or its project as its quota does), or *out* (a node has it). The runs, calls and
+builds of a function each wait in a lane of their own, in order of arrival, and the lanes take
+turns: what holds up the first of a lane holds up all of it, and no other.
 
 What is known is not taken in again when the sweep finds it a second time; what has just left stays
 known for a while, because a store's list may lag behind.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from pratai_common.messages import Submitted
@@ -39,20 +39,29 @@ class _Lane(NamedTuple):
 
 
 class Window:
-    """At most ``size`` requests waiting or parked; ``remember`` that have left.
+    """At most ``size`` requests waiting or parked; ``remember`` that have left. Projects share
+    turns by ``weights``.
 
     Where it is full, whoever has most in it gives up what came last, for one who has less: the
     sweep will find that again.
     """
 
-    def __init__(self, size: int, remember: int | None = None) -> None:
+    def __init__(
+        self,
+        size: int,
+        remember: int | None = None,
+        weights: Mapping[str, int] | None = None,
+    ) -> None:
         self._size = size
         self._remember = remember or 2 * size
         self._lanes: dict[_Lane, OrderedDict[str, Entry]] = {}
         self._lane_of: dict[str, _Lane] = {}
-        self._turns: Turns[_Lane] = Turns()
+        self._turns: Turns[_Lane] = Turns(weights)
         self._parked: dict[str, set[_Lane]] = {}
+        self._over_quota: dict[str, dict[_Lane, None]] = {}
+        self._ended_in: dict[str, None] = {}
         self._passed_over: list[_Lane] = []
+        self._behind: list[_Lane] = []
         self._left: OrderedDict[str, int] = OrderedDict()
         self._recorded: Ranking[str] = Ranking()
         self._recorded_of: dict[str, Ranking[_Lane]] = {}
@@ -69,6 +78,11 @@ class Window:
     def function_ids(self) -> set[str]:
         """Return the functions that something waits for."""
         return {lane.function_id for lane in self._lanes}
+
+    @property
+    def project_ids(self) -> set[str]:
+        """Return the projects that something waits for."""
+        return {lane.project_id for lane in self._lanes}
 
     def knows(self, request: Request) -> bool:
         """Say whether this attempt of a request is held, or has just left."""
@@ -109,6 +123,9 @@ class Window:
     def first(self) -> Entry | None:
         """Return the request whose turn it is."""
         lane = self._turns.first()
+        if lane is None and self._behind:
+            self.begin_again()
+            lane = self._turns.first()
         return None if lane is None else next(iter(self._lanes[lane].values()))
 
     def leave(self, request: Request, attempt: int) -> None:
@@ -134,10 +151,54 @@ class Window:
         """Let what was parked for a function wait again."""
         self._join(self._parked.pop(function_id, ()))
 
+    def park_for_quota(self, entry: Entry) -> None:
+        """Set a waiting request, and what is behind it in its lane, aside until a run of its
+        project ends.
+        """
+        lane = self._lane_of[entry.request.request_id]
+        self._turns.leave(lane.project_id, lane)
+        self._over_quota.setdefault(lane.project_id, {})[lane] = None
+
+    def run_ended(self, project_id: str) -> None:
+        """Let one lane of those that are parked for a project's quota wait again, the one that is
+        parked longest: there is room for one more run.
+        """
+        if project_id in self._over_quota:
+            self._ended_in[project_id] = None
+            self._wake(project_id)
+
+    def wake(self, has_room: Callable[[str], bool]) -> bool:
+        """Let one lane more wait again of each project in which a run has ended and that has room
+        still: what was woken before did not use it. Says whether there was any.
+        """
+        woken = False
+        for project_id in list(self._ended_in):
+            if project_id in self._over_quota and has_room(project_id):
+                self._wake(project_id)
+                woken = True
+            else:
+                del self._ended_in[project_id]
+        return woken
+
+    def _wake(self, project_id: str) -> None:
+        lane = next(iter(self._over_quota[project_id]))
+        self._not_over_quota(lane)
+        self._join([lane])
+
+    def _not_over_quota(self, lane: _Lane) -> None:
+        parked = self._over_quota.get(lane.project_id, {})
+        parked.pop(lane, None)
+        if not parked:
+            self._over_quota.pop(lane.project_id, None)
+
     def unpark_all(self) -> None:
         """Let everything that was parked wait again."""
         for function_id in list(self._parked):
             self.unpark(function_id)
+        for lanes in self._over_quota.values():
+            self._join(lanes)
+        self._over_quota.clear()
+        self._ended_in.clear()
 
     def shelve(self, entry: Entry) -> None:
         """Hold a request that is not to be run, out of the way of those behind it."""
@@ -148,13 +209,24 @@ class Window:
     def pass_over(self, entry: Entry) -> None:
         """Let the other lanes have their turns before a request that finds no room."""
         lane = self._lane_of[entry.request.request_id]
-        self._turns.leave(lane.project_id, lane)
+        self._turns.set_aside(lane.project_id, lane)
         self._passed_over.append(lane)
 
     def resume(self) -> None:
-        """Let what was passed over take turns again, behind the others."""
-        self._join(self._passed_over)
+        """End a round: what was passed over takes turns again, once all others were looked at."""
+        self._behind += self._passed_over
         self._passed_over.clear()
+        if self._turns.first() is None:
+            self.begin_again()
+
+    def begin_again(self) -> None:
+        """Let what former rounds passed over take turns where it was: there is room now, which is
+        for whoever comes first, and not for whoever was not looked at yet.
+        """
+        for lane in reversed(self._behind):
+            if lane in self._lanes:
+                self._turns.come_back(lane.project_id, lane)
+        self._behind.clear()
 
     def forget(self, request: Request) -> bool:
         """Let go of a request as if it had never been seen; says whether it was held."""
@@ -168,6 +240,12 @@ class Window:
         for request_id, lane in list(self._lane_of.items()):
             if self._lanes[lane][request_id].call is None:
                 self._remove(request_id)
+        self._left.clear()
+
+    def clear(self) -> None:
+        """Hold nothing any more, calls neither."""
+        for request_id in list(self._lane_of):
+            self._remove(request_id)
         self._left.clear()
 
     def expired(self, now: int) -> list[Entry]:
@@ -202,6 +280,7 @@ class Window:
         if not entries:
             del self._lanes[lane]
             self._turns.leave(lane.project_id, lane)
+            self._not_over_quota(lane)
 
     def _gives_way(self, lane: _Lane) -> _Lane | None:
         """Return the lane that must give up a request for one more in this lane, if one must."""

@@ -5,9 +5,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
+from tests import sharing
+from tests.barbican import Barbican
+from tests.elasticsearch_server import Cluster
+from tests.front import Front
 from tests.keystone import Keystone
-from tests.openstack import OpenStack
 from tests.packages import ECHO
 from tests.postgresql import PostgreSQL
 from tests.rabbitmq import RabbitMQ
@@ -15,10 +20,34 @@ from tests.stack import Stack
 from tests.swift import Swift
 
 
+class Sharing(LoadScopeScheduling):
+    """Gives each process whole groups. The option ``--dist loadgroup`` would do, but pytest 9.2 no
+    longer lets pytest-xdist 3.8 change the ids of tests.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return sharing.group(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Sharing:
+    """Share the tests out."""
+    return Sharing(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put them in order."""
+    sharing.sort(items)
+
+
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The stack that tests share; one that kills or stops it starts its own."""
-    running = Stack(tmp_path_factory.mktemp("stack")).start()
+    """The stack that tests share: one that stops it starts its own, and one that kills a part of it
+    waits until all is there again.
+    """
+    # Soon after its last event no container of a function waits: whoever looks may wait for that.
+    settings = {"pool": {"idle_seconds": 5}}
+    running = Stack(tmp_path_factory.mktemp("stack"), settings).start()
     yield running
     running.stop()
 
@@ -33,11 +62,23 @@ def null_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
+def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    """nginx before three API processes, which tests share. The node echoes, in no container: what
+    is tried is in front of it.
+    """
+    running = Front(tmp_path_factory.mktemp("front"), {"driver": {"engine": "null"}})
+    try:
+        yield running.start()
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="session")
 def keystone() -> Iterator[Keystone]:
     """The Keystone that tests share; one that lets it go away lets it come back."""
     running = Keystone()
     yield running
-    running.service.remove()
+    running.remove()
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +87,24 @@ def swift(keystone: Keystone) -> Iterator[Swift]:
     running = Swift(keystone)
     yield running
     running.service.remove()
+
+
+@pytest.fixture(scope="session")
+def barbican(keystone: Keystone) -> Iterator[Barbican]:
+    """The Barbican that tests share; one that lets it go away lets it come back."""
+    running = Barbican(keystone)
+    yield running
+    running.remove()
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_server() -> Iterator[Cluster]:
+    """The Elasticsearch that tests share; one that ends it starts it again."""
+    running = Cluster()
+    try:
+        yield running.start()
+    finally:
+        running.remove()
 
 
 @pytest.fixture(scope="session")
@@ -90,16 +149,6 @@ def keystone_stack(keystone: Keystone) -> Iterator[Stack]:
 def mine(keystone_stack: Stack) -> str:
     """A function of the project demo."""
     return keystone_stack.function(ECHO, name="mine")
-
-
-@pytest.fixture(scope="session")
-def openstack() -> Iterator[OpenStack]:
-    """The openstack stack that tests share; one that stops a part of it starts that again."""
-    running = OpenStack()
-    try:
-        yield running.start()
-    finally:
-        running.remove()
 
 
 @pytest.fixture(scope="session")

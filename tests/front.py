@@ -13,8 +13,9 @@ from typing import Any
 
 from pratai_api.connections import listeners
 from pratai_api.rolling import Nginx, Site
+from tests.ports import free_port
 from tests.services import Service
-from tests.stack import BIN, Stack, free_port
+from tests.stack import BIN, Stack
 from tests.waiting import until
 
 NUMBERS = (1, 2, 3)
@@ -22,21 +23,33 @@ _SCRIPT = Path(__file__).parent.parent / "deploy" / "services" / "nginx.sh"
 
 
 class Front(Stack):
-    """A stack whose ``url`` is nginx's; ``apis`` are the ports of the processes behind it."""
+    """A stack whose ``url`` is nginx's; ``apis`` are the ports of the processes behind it. Nodes
+    reach nginx by ``address``, an address of this machine.
+    """
 
-    def __init__(self, folder: Path, settings: dict[str, dict[str, Any]] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: dict[str, dict[str, Any]] | None = None,
+        address: str = "127.0.0.1",
+        *,
+        curve: bool = False,
+    ) -> None:
         self.nginx = Service("nginx")
         self.site_path = self.nginx.folder / "pratai.conf"
         self.apis = [free_port() for _ in NUMBERS]
+        self.api_metrics = [free_port() for _ in NUMBERS]
         self._turns = itertools.cycle(NUMBERS)
         others = ["pratai-collector", "pratai-scheduler", "pratai-driver", "pratai-agent"]
         programs = [*others[:3], *(f"pratai-api@{number}" for number in NUMBERS), others[3]]
         groups: dict[str, dict[str, Any]] = {
             "api": {"trust_proxy_ids": True},
-            "archives": {"node_url": f"http://127.0.0.1:{self.nginx.port}"},
+            "archives": {"node_url": f"http://{address}:{self.nginx.port}"},
             "launcher": {"programs": ",".join(programs)},
             "nginx": {
-                "listen": f"127.0.0.1:{self.nginx.port}",
+                "listen": ",".join(
+                    f"{each}:{self.nginx.port}" for each in sorted({"127.0.0.1", address})
+                ),
                 "apis": ",".join(f"127.0.0.1:{port}" for port in self.apis),
                 "access_log": self.nginx.folder / "access.log",
                 "site_path": self.site_path,
@@ -45,10 +58,11 @@ class Front(Stack):
         }
         for group, values in (settings or {}).items():
             groups.setdefault(group, {}).update(values)
-        super().__init__(folder, groups)
+        super().__init__(folder, groups, curve=curve)
         self.url = f"http://127.0.0.1:{self.nginx.port}"
         for number, port in zip(NUMBERS, self.apis, strict=True):
             text = f"[DEFAULT]\nlog_file = pratai-api@{number}.log\n[api]\nport = {port}\n"
+            text += f"[metrics]\napi_port = {self.api_metrics[number - 1]}\n"
             (folder / f"pratai-api@{number}.conf").write_text(text)
 
     def start(self) -> "Front":
@@ -98,6 +112,10 @@ class Front(Stack):
     def marked(self) -> list[int]:
         """Return the ports of the API processes that are marked down."""
         return [int(address.rpartition(":")[2]) for address in Site(self.site_path).down()]
+
+    def halt_api(self, number: int) -> None:
+        """Have both processes of an API stand still."""
+        self.halt(*listeners(self.apis[number - 1]))
 
     def signal_api(self, number: int, what: signal.Signals) -> None:
         """Send a signal to both processes of an API, gunicorn's and its worker."""

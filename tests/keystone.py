@@ -1,7 +1,5 @@
 """The real Keystone as tests use it: users of projects, their tokens, and how it goes away."""
 
-import os
-import signal
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -37,7 +35,13 @@ class Keystone:
     def __init__(self) -> None:
         self.service = Service("keystone").start()
         self.url = self.service.url
+        # One for all sessions: whoever collected them could find their sockets open.
+        self._connections = requests.Session()
         self.register(USERS)
+
+    def remove(self) -> None:
+        self._connections.close()
+        self.service.remove()
 
     def register(self, commands: str) -> None:
         subprocess.run([_REGISTER, self.service.folder], check=True, input=commands, text=True)
@@ -56,7 +60,7 @@ class Keystone:
             user_domain_id="default",
             **scope,
         )
-        return Session(auth)
+        return Session(auth, session=self._connections)
 
     def token(self, user: str, project: str | None, **scope: Any) -> str:
         return str(self.session(user, project, **scope).get_token())
@@ -64,7 +68,7 @@ class Keystone:
     def revoke(self, token: str) -> None:
         """Let a token be worth nothing, as its owner may."""
         headers = {"X-Auth-Token": token, "X-Subject-Token": token}
-        Session().delete(f"{self.url}/auth/tokens", headers=headers)
+        self._connections.delete(f"{self.url}/auth/tokens", headers=headers)
 
     def application_credential(self, user: str, project: str, **settings: Any) -> dict[str, Any]:
         """Return a new application credential of a user, with its secret."""
@@ -89,41 +93,23 @@ class Keystone:
         pairs = (line.removeprefix("export ").split("=", 1) for line in lines.splitlines())
         return {name: value.strip("'") for name, value in pairs}
 
-    def settings(self) -> dict[str, dict[str, Any]]:
+    def settings(self, *, hasty: bool = True) -> dict[str, dict[str, Any]]:
         """Return what lets a stack ask this Keystone, and forget within a second what it said.
+        Where it is not hasty it waits as long as it does by default: a server that has just been
+        started takes seconds for its first answer.
 
         ``delay_auth_decision`` is what other services set, and makes no difference.
         """
         command = [_REGISTER, self.service.folder, "authtoken", "pratai"]
         lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         pairs = (line.split(" = ", 1) for line in lines.splitlines()[1:])
-        quick = {"token_cache_time": 1, "http_connect_timeout": 1, "delay_auth_decision": "true"}
+        quick: dict[str, Any] = {"token_cache_time": 1, "delay_auth_decision": "true"}
+        if hasty:
+            quick["http_connect_timeout"] = 1
         return {
             "api": {"auth_strategy": "keystone"},
             "keystone_authtoken": {**dict(pairs), **quick},
         }
-
-    @contextmanager
-    def away(self) -> Iterator[None]:
-        """Nobody listens while the block runs."""
-        self.service.stop()
-        try:
-            yield
-        finally:
-            self.service.start()
-
-    @contextmanager
-    def hanging(self) -> Iterator[None]:
-        """Connections are taken and nothing is answered while the block runs."""
-        master = self.service.pid()
-        children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
-        for each in (master, *map(int, children)):
-            os.kill(each, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            for each in (*map(int, children), master):
-                os.kill(each, signal.SIGCONT)
 
     @contextmanager
     def short_lived_tokens(self, seconds: int) -> Iterator[None]:

@@ -11,11 +11,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.stack import free_port
+from tests.ports import free_port
 
 _SCRIPT = Path(__file__).parent.parent / "deploy" / "openstack.sh"
 _PORTS = ("API", "API1", "API2", "API3", "SCHEDULER", "COLLECTOR", "DRIVER", "DRIVER2",
-          "ELASTICSEARCH", "KEYSTONE", "SWIFT", "RABBITMQ", "POSTGRESQL")  # fmt: skip
+          "ELASTICSEARCH", "KEYSTONE", "SWIFT", "BARBICAN", "RABBITMQ", "POSTGRESQL")  # fmt: skip
 
 
 class OpenStack:

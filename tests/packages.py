@@ -1,8 +1,11 @@
 """Makes the zips that tests upload."""
 
 import io
+import json
+import tarfile
 import textwrap
 import zipfile
+from typing import Any
 
 
 def package(module: str, requirements: str = "", **files: str | bytes) -> bytes:
@@ -37,6 +40,21 @@ def wheel(name: str, version: str, *requires: str, content: str = "") -> dict[st
         f"{info}/RECORD": "",
     }
     return {f"{name}-{version}-py3-none-any.whl": zipped(files)}
+
+
+def npm_package(name: str, **manifest: Any) -> bytes:
+    """Return the archive of a package that exports ``value``, 7."""
+    files = {
+        "package.json": json.dumps({"name": name, "version": "1.0.0", **manifest}),
+        "index.js": "exports.value = 7;\n",
+    }
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for path, content in files.items():
+            member = tarfile.TarInfo(f"package/{path}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content.encode()))
+    return buffer.getvalue()
 
 
 ECHO = package("def main(payload=None):\n    return payload\n")

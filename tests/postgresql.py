@@ -23,8 +23,9 @@ class PostgreSQL:
     """One server. ``password`` is that of its superuser, ``postgres``."""
 
     def __init__(self) -> None:
-        self.service = Service("postgresql", port=lasting_ports(1)[0])
-        self._start()
+        self.service = Service(
+            "postgresql", port=lasting_ports(1)[0], PRATAI_POSTGRESQL_FSYNC="off"
+        ).start()
         self.host = str(urlsplit(self.service.url).hostname)
         self.port = self.service.port
         self.password = (self.service.folder / "password").read_text().strip()
@@ -35,18 +36,6 @@ class PostgreSQL:
         with Database(self, "postgres") as all_databases:
             all_databases.run(f"CREATE DATABASE {name}")
         return Database(self, name)
-
-    @contextmanager
-    def away(self) -> Iterator[None]:
-        """Stop the server, and start it again when the block ends."""
-        self.service.stop()
-        try:
-            yield
-        finally:
-            self._start()
-
-    def _start(self) -> None:
-        self.service.start(PRATAI_POSTGRESQL_FSYNC="off")
 
     @contextmanager
     def encrypted(self, certificate: Path) -> Iterator[None]:
@@ -67,7 +56,7 @@ class PostgreSQL:
         pid = self.service.pid()
         os.kill(pid, signal.SIGKILL)
         until(lambda: not Path(f"/proc/{pid}").exists(), "the killed server is gone")
-        self._start()
+        self.service.start()
 
 
 class Database:

@@ -38,13 +38,6 @@ part() {
     [ -z "$outcome" ] || { failed=$((failed + 1)) && return 1; }
 }
 
-free_ports() {
-    "$VENV/bin/python" -c '
-import socket
-held = [socket.create_server(("127.0.0.1", 0)) for _ in range(4)]
-print(*(each.getsockname()[1] for each in held))'
-}
-
 # On ports of its own; and not where somebody uses a stack of this checkout, which it would stop.
 demo() {
     local code=0
@@ -54,7 +47,7 @@ demo() {
         return 0
     fi
     local api scheduler collector driver
-    read -r api scheduler collector driver < <(free_ports)
+    read -r api scheduler collector driver < <("$VENV/bin/python" -m tests.ports 4)
     PRATAI_API_PORT=$api PRATAI_SCHEDULER_PORT=$scheduler PRATAI_COLLECTOR_PORT=$collector \
         PRATAI_DRIVER_PORT=$driver deploy/demo.sh
 }
@@ -67,15 +60,20 @@ newer_elasticsearch() {
 
 mkdir -p "$PRATAI_JUNIT"
 part "set-up" deploy/setup.sh test || exit 1
-part "make check" tests/check.sh || true
+# How many histories of the simulated platform are gone through.
+histories=1000
+[ "${1:-}" != all ] || histories=10000
+part "make check" env PRATAI_HISTORIES="$histories" tests/check.sh || true
 engine=$(deploy/engine.sh start)
-(umask 077 && deploy/build-settings.sh >"$work/build.conf")
-printf '[DEFAULT]\nstate_path = %s/prepare\n' "$work" >"$work/prepare.conf"
-part "the runtimes' images" "$VENV/bin/pratai-driver" \
-    --config-file "$work/prepare.conf" --config-file "$work/build.conf" --prepare || exit 1
+part "the runtimes' images" make_images "$work" python3,nodejs || exit 1
+services=(tests/contract tests/functional tests/integration tests/faults)
+# Two processes: much of what one does is to wait. tests/sharing.py says what goes to which.
 part "tests with services" "$VENV/bin/python" -m pytest -q --durations=15 \
-    tests/contract tests/functional tests/integration tests/faults \
+    -n 2 --dist loadscope --no-loadscope-reorder -m "not alone" "${services[@]}" \
     --junitxml "$PRATAI_JUNIT/services.xml" || true
+# Shows what became of all that was accepted while each fault befell an installation.
+part "tests of the whole machine" "$VENV/bin/python" -m pytest -q -rP -m alone "${services[@]}" \
+    --junitxml "$PRATAI_JUNIT/alone.xml" || true
 part "make demo" demo || true
 if [ "${1:-}" = all ]; then
     export PRATAI_ELASTICSEARCH_VERSION=9.4.3

@@ -2,22 +2,27 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from tests.stack import free_port
+from tests.ports import free_port
 
 _SCRIPTS = Path(__file__).parent.parent / "deploy" / "services"
 
 
 class Service:
     """One server in a folder of its own, which a user without rights can reach: some servers
-    refuse to run as root, and pytest's folders are private.
+    refuse to run as root, and pytest's folders are private. ``environment`` is what its script is
+    told at each start.
     """
 
-    def __init__(self, name: str, *, port: int | None = None) -> None:
+    def __init__(self, name: str, *, port: int | None = None, **environment: str) -> None:
         self.name = name
+        self._environment = environment
         self.folder = Path(tempfile.mkdtemp(prefix=f"pratai-{name}-"))
         self.folder.chmod(0o755)
         self.port = port or free_port()
@@ -25,8 +30,31 @@ class Service:
 
     def start(self, **environment: str) -> "Service":
         """Start it, again after a ``stop`` with what was in it; ``url`` is its address then."""
-        self.url = self._run("start", str(self.folder), str(self.port), environment=environment)
+        told = {**self._environment, **environment}
+        self.url = self._run("start", str(self.folder), str(self.port), **told)
         return self
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Nobody listens while the block runs."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Connections are taken and nothing is answered while the block runs."""
+        master = self.pid()
+        children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+        for each in (master, *map(int, children)):
+            os.kill(each, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for each in (*map(int, children), master):
+                os.kill(each, signal.SIGCONT)
 
     def stop(self) -> None:
         self._run("stop", str(self.folder))
@@ -40,12 +68,12 @@ class Service:
         """Return the pid of its main process, or of one of several by name."""
         return int((self.folder / f"{name or self.name}.pid").read_text().split()[0])
 
-    def _run(self, *arguments: str, environment: dict[str, str] | None = None) -> str:
+    def _run(self, *arguments: str, **environment: str) -> str:
         done = subprocess.run(
             [_SCRIPTS / f"{self.name}.sh", *arguments],
             check=True,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, **environment},
         )
         return done.stdout.strip()

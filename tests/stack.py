@@ -1,42 +1,72 @@
 """The embedded stack as tests use it: real processes, free ports, a state folder of its own."""
 
+import functools
 import itertools
 import json
+import os
 import signal
-import socket
+import sqlite3
 import subprocess
 import sys
 import uuid
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import requests
 
+from tests.ports import free_port
 from tests.waiting import until
 
 BIN = Path(sys.executable).parent
 FINAL = {"success", "error", "timeout", "cancelled"}
+DAEMONS = ("api", "agent", "scheduler", "collector", "driver")
 _names = itertools.count()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
+@functools.cache
 def build_settings() -> str:
     """Return the [build] section that uses this machine's own pip settings."""
     script = Path(__file__).parent.parent / "deploy" / "build-settings.sh"
     return subprocess.run([script], check=True, capture_output=True, text=True).stdout
 
 
-class Stack:
-    """One launcher and its daemons. ``settings`` are option values by group and name."""
+def daemons_of(launcher: int) -> dict[str, list[int]]:
+    """Return the pids of a launcher's own children, by console script."""
+    children = Path(f"/proc/{launcher}/task/{launcher}/children")
+    found: dict[str, list[int]] = {}
+    for pid in children.read_text().split():
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+        except (FileNotFoundError, ProcessLookupError):  # it ended since
+            continue
+        script = next((Path(word).name for word in words if "/pratai-" in word), words[0])
+        found.setdefault(script, []).append(int(pid))
+    return found
 
-    def __init__(self, folder: Path, settings: dict[str, dict[str, Any]] | None = None) -> None:
+
+def _stands_still(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+class Stack:
+    """One launcher and its daemons. ``settings`` are option values by group and name.
+
+    With ``curve`` each daemon has a key, in ``keys``; else sockets are plain.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: dict[str, dict[str, Any]] | None = None,
+        *,
+        curve: bool = False,
+    ) -> None:
         self.folder = folder
+        self.curve = curve
+        self.keys = folder / "keys.d"
         self.ports = {name: free_port() for name in ("api", "scheduler", "collector", "driver")}
+        self.metrics = {name: free_port() for name in DAEMONS}
         self.url = f"http://127.0.0.1:{self.ports['api']}"
         self.node = f"test-{uuid.uuid4().hex[:8]}"
         self.conf = folder / "pratai.conf"
@@ -45,6 +75,8 @@ class Stack:
         self.session.trust_env = False
         self.build_conf = folder / "build.conf"
         self.build_conf.write_text(build_settings())
+        own_store = folder / "state" / "store.sqlite"
+        self.store_path = (settings or {}).get("store", {}).get("sqlite_path", own_store)
         self._write_conf(settings or {})
 
     def _write_conf(self, settings: dict[str, dict[str, Any]]) -> None:
@@ -54,12 +86,15 @@ class Stack:
             "sockets": {
                 "scheduler": f"tcp://127.0.0.1:{self.ports['scheduler']}",
                 "collector": f"tcp://127.0.0.1:{self.ports['collector']}",
+                "security": "curve" if self.curve else "plain",
+                "keys_path": self.keys,
             },
             "driver": {
                 "name": self.node,
                 "bind": f"tcp://127.0.0.1:{self.ports['driver']}",
             },
             "agent": {"deny_networks": ""},
+            "metrics": {f"{name}_port": port for name, port in self.metrics.items()},
         }
         for group, values in settings.items():
             groups.setdefault(group, {}).update(values)
@@ -76,6 +111,9 @@ class Stack:
 
     def start(self) -> "Stack":
         subprocess.run([BIN / "pratai-db-init", *self.arguments], check=True)
+        if self.curve:
+            self.make_keys("init")
+            self.make_keys("node", self.node)
         with (self.folder / "launcher.log").open("wb") as log:
             self.launcher = subprocess.Popen(
                 [BIN / "pratai-launcher", *self.arguments],
@@ -96,25 +134,28 @@ class Stack:
             return False
         return answer.ok and set(answer.json()["components"].values()) == {"running"}
 
+    def make_keys(self, *words: str) -> None:
+        command = [sys.executable, "-m", "pratai_common.keys", *self.arguments, *words]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
     def stop(self) -> None:
         if self.launcher is not None:
             self.launcher.send_signal(signal.SIGTERM)
             self.launcher.wait(180)
             self.launcher = None
 
+    def halt(self, *pids: int) -> None:
+        """SIGSTOP to processes, not while one writes to the store: then nobody else could."""
+        with closing(sqlite3.connect(self.store_path, timeout=60, isolation_level=None)) as store:
+            store.execute("BEGIN IMMEDIATE")
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            until(lambda: all(map(_stands_still, pids)), "they stand still")
+
     def pids(self) -> dict[str, list[int]]:
         """Return the pids of the launcher's own children, by console script."""
         assert self.launcher is not None
-        children = Path(f"/proc/{self.launcher.pid}/task/{self.launcher.pid}/children")
-        found: dict[str, list[int]] = {}
-        for pid in children.read_text().split():
-            try:
-                words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
-            except (FileNotFoundError, ProcessLookupError):  # it ended since
-                continue
-            script = next((Path(word).name for word in words if "/pratai-" in word), words[0])
-            found.setdefault(script, []).append(int(pid))
-        return found
+        return daemons_of(self.launcher.pid)
 
     # Its interface
 

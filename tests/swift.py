@@ -24,13 +24,10 @@ class Swift:
 
     def __init__(self, keystone: Keystone) -> None:
         self._keystone = keystone
-        self.service = Service("swift")
-        self.start()
+        folder = str(keystone.service.folder)
+        self.service = Service("swift", KEYSTONE_FOLDER=folder).start()
         keystone.register(f"user {USER} {PROJECT} member")
         self.url = self.service.url
-
-    def start(self) -> None:
-        self.service.start(KEYSTONE_FOLDER=str(self._keystone.service.folder))
 
     def settings(self, container: str) -> dict[str, dict[str, Any]]:
         """Return the options of archives in a container."""
@@ -47,15 +44,6 @@ class Swift:
                 "region_name": "RegionOne",
             },
         }
-
-    @contextmanager
-    def away(self) -> Iterator[None]:
-        """Nobody listens while the block runs."""
-        self.service.stop()
-        try:
-            yield
-        finally:
-            self.start()
 
     @contextmanager
     def hanging(self) -> Iterator[None]:

@@ -26,6 +26,8 @@ provider = fernet
 expiration = ${KEYSTONE_TOKEN_SECONDS:-3600}
 [fernet_tokens]
 key_repository = $1/fernet-keys
+[fernet_receipts]
+key_repository = $1/fernet-keys
 [credential]
 key_repository = $1/credential-keys
 [identity]
@@ -69,12 +71,23 @@ prepare() {
     bootstrap "$folder" "$url"
 }
 
+# keystone-manage takes seconds to start, each time. An empty database is the same everywhere: it is
+# kept beside the programs that made it. Keys are each installation's own, 32 random bytes each: the
+# one that is next, 0, and the one in use.
 make_empty() {
-    local folder=$1 who=(--keystone-user "$(id -un)" --keystone-group "$(id -gn)")
-    manage "$folder" db_sync
-    manage "$folder" fernet_setup "${who[@]}"
-    manage "$folder" credential_setup "${who[@]}"
+    local folder=$1 kept="$CACHE/venv/keystone/empty.db" keys
+    if ! cp "$kept" "$folder/keystone.db" 2>/dev/null; then
+        manage "$folder" db_sync
+        cp "$folder/keystone.db" "$kept.$$" && mv "$kept.$$" "$kept"
+    fi
+    for keys in fernet-keys credential-keys; do
+        mkdir -p "$folder/$keys"
+        make_key >"$folder/$keys/0"
+        make_key >"$folder/$keys/1"
+    done
 }
+
+make_key() { head -c 32 /dev/urandom | base64 | tr '+/' '-_' | tr -d '\n'; }
 
 # Keystone reads the command line of the program that it runs in, so gunicorn's has nothing on it.
 start() {

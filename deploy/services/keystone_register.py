@@ -65,36 +65,6 @@ class Registry:
             found = found or self._keystone.roles.create(role)
             self._keystone.roles.grant(found, user=user, project=owner)
 
-    def openrc(self, user: str, project: str) -> None:
-        """Print a user's variables, to be read by a shell."""
-        for name, value in {
-            "OS_AUTH_URL": self._url,
-            "OS_IDENTITY_API_VERSION": "3",
-            "OS_REGION_NAME": _REGION,
-            "OS_USERNAME": user,
-            "OS_PASSWORD": self._password(user),
-            "OS_PROJECT_NAME": project,
-            "OS_USER_DOMAIN_ID": _DOMAIN,
-            "OS_PROJECT_DOMAIN_ID": _DOMAIN,
-        }.items():
-            print(f"export {name}={shlex.quote(value)}")  # noqa: T201 - what it is asked for
-
-    def authtoken(self, user: str) -> None:
-        """Print what a service, in the project ``service``, validates tokens with."""
-        print("[keystone_authtoken]")  # noqa: T201 - what it is asked for
-        for name, value in {
-            "auth_type": "password",
-            "auth_url": self._url,
-            "www_authenticate_uri": self._url,
-            "username": user,
-            "password": self._password(user),
-            "project_name": "service",
-            "user_domain_id": _DOMAIN,
-            "project_domain_id": _DOMAIN,
-            "region_name": _REGION,
-        }.items():
-            print(f"{name} = {value}")  # noqa: T201 - what it is asked for
-
     def _password(self, user: str) -> str:
         """Return a user's password; a new user gets one, readable by its owner alone."""
         path = self._passwords / user
@@ -115,8 +85,6 @@ def main(folder: str, *arguments: str) -> None:
     commands: dict[str, Callable[..., None]] = {
         "service": registry.service,
         "user": registry.user,
-        "openrc": registry.openrc,
-        "authtoken": registry.authtoken,
     }
     lines = [list(arguments)] if arguments else [shlex.split(line) for line in sys.stdin]
     for command, *words in filter(None, lines):

@@ -43,8 +43,9 @@ class Door(Protocol):
     """Where a source hands over what happened, and says how it is."""
 
     def take(self, happened: Sequence[Happened]) -> None:
-        """Record what follows from this; durable when it returns. While the store is away it
-        waits, and goes on when that is back. Raises StoppedError where the agent is told to stop.
+        """Record what follows from this; durable when it returns. While the store is away, or as
+        many requests wait as may, it waits, and goes on after that. Raises StoppedError where the
+        agent is told to stop.
         """
 
     def state(self, state: Literal["connecting", "running"], note: str | None = None) -> None:

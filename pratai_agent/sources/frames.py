@@ -76,7 +76,9 @@ def _sound_method(channel: int, content: bytes) -> bytes:
     """Return a method; where it delivers a message, without what is no text of the names of its
     exchange and routing key.
     """
-    if content[:4] != _DELIVER:
+    if len(content) < len(_DELIVER):
+        raise UnexpectedFrame("a method that ends early")
+    if not content.startswith(_DELIVER):
         return content
     if channel == 0:
         raise UnexpectedFrame("a message of the channel 0, which has none")

@@ -91,7 +91,7 @@ class Decoder:
             message = _MESSAGES.decode(content)
             operation = _OPERATIONS.get(message.action)
             return None if operation is None else self._happened(message, operation)
-        except ValueError as error:  # of msgspec, or of a moment
+        except (ValueError, OverflowError, RecursionError) as error:  # of msgspec, or of a moment
             raise MalformedError(f"wal2json sent what cannot be read: {error}") from error
 
     def _happened(self, message: _Message, operation: str) -> Happened:

@@ -5,12 +5,12 @@ import logging
 import msgspec
 from flask import Response, request
 
-from pratai_api import caller, calls, finding, hook_auth, hook_bodies, schemas
+from pratai_api import audit, caller, calls, finding, hook_auth, hook_bodies, schemas
 from pratai_api.answers import Answer
 from pratai_api.arguments import body, given, json_body, moment, query
 from pratai_api.errors import ApiError
 from pratai_api.services import services
-from pratai_common import limits
+from pratai_common import limits, refusals, tracing
 from pratai_common.clock import iso
 from pratai_common.errors import Reason
 from pratai_common.records import Function
@@ -36,9 +36,9 @@ def execute(function_id: str) -> Response:
     if call.not_before is not None and function.type == "wait_for_response":
         raise ApiError(400, "invalid", "not_before goes with type async only")
     cause, payload = calls.cause("http"), bytes(call.payload)
-    if (who := caller.project_id()) != function.project_id:
-        cause = calls.strangers(cause, who)
-        if who is None:
+    if caller.is_stranger(function.project_id):
+        cause = calls.strangers(cause, caller.origin())
+        if caller.is_anonymous():
             cause = calls.nobodys(cause, payload)
         _require_within_rate(function)
     attributes = _attributes(function, cause, "pratai.http", "application/json")
@@ -46,6 +46,7 @@ def execute(function_id: str) -> Response:
         Trigger(
             function=function,
             user_id=user_id,
+            caller_project_id=caller.foreign_project(function.project_id),
             cause=cause,
             payload=payload,
             attributes=attributes,
@@ -106,6 +107,7 @@ def _public_function(token: str) -> Function:
     function = _called_by(token)
     if function is None:
         raise ApiError(404, "endpoint_not_found", "there is no such endpoint")
+    audit.about(function.function_id, function.project_id)
     return function
 
 
@@ -151,14 +153,16 @@ def _require_within_rate(function: Function) -> None:
         return
     seconds = services().rates.wait_for(function.function_id, function.rate_limit)
     if seconds:
-        message = f"the function's rate_limit is reached: {function.rate_limit} a minute"
+        used = services().rates.used(function.function_id, function.rate_limit)
+        figures = refusals.figures(f"{function.rate_limit} a minute", used)
+        message = f"the function's rate_limit is {figures}"
         raise ApiError(429, Reason.THROTTLED, message, {"Retry-After": str(seconds)})
 
 
 def _attributes(
     function: Function, cause: Cause, kind: str, content_type: str | None
 ) -> dict[str, object]:
-    """Return the event as CloudEvents names it."""
+    """Return the event as CloudEvents names it, in the trace that its caller says."""
     return {
         "specversion": "1.0",
         "id": cause.name,
@@ -166,6 +170,7 @@ def _attributes(
         "type": kind,
         "time": iso(services().clock()),
         "datacontenttype": content_type,
+        **tracing.of_headers(request.headers.get),
     }
 
 

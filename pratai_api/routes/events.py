@@ -57,7 +57,7 @@ def create() -> Response:
     if asked.all_projects:
         caller.require(_ALL_PROJECTS)
     settings = event_sources.checked(asked.source, asked.settings)
-    services().quotas.require_event(services().store, who.project_id, asked.source)
+    services().quotas.require_event(who.project_id, asked.source)
     now = services().clock()
     made = Event(
         event_id=str(uuid.uuid4()),

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from itertools import islice
+from typing import Any
 
 from flask import Response, request
 from msgspec import UNSET
@@ -14,10 +16,12 @@ from pratai_api import (
     cancelling,
     finding,
     first_subscriptions,
+    function_rights,
     function_settings,
     logs,
     schemas,
     subscribing,
+    unbuilt,
     uploads,
     views,
 )
@@ -56,25 +60,34 @@ def index() -> Response:
 
 def create() -> Response:
     """Take a new function in and submit the build of its first version."""
-    uploads.open_form()
+    uploads.open_form(caller.current().project_id)
     metadata = uploads.metadata(schemas.FunctionCreate)
     if metadata is None:
         raise ApiError(400, "invalid", "the form has no metadata")
     function = function_settings.new(metadata)
     subscriptions = first_subscriptions.make(function, metadata)
     _require_free_name(function)
-    version = uploads.first_version(function, uploads.zip_content())
+    with services().uploads.place():
+        content = uploads.zip_content(function.runtime)
+        services().quotas.require_code(function.project_id, len(content), new=True)
+        version = uploads.first_version(function, content)
     try:
-        with subscribing.added(subscriptions):
-            _record(function, version)
+        with (
+            subscribing.added(subscriptions),
+            function_rights.given(function, metadata.trust) as made,
+        ):
+            _record(made, version)
     except NameTakenError:
         raise _taken(function.name) from None
-    return json_answer(views.function(function), 201)
+    return json_answer(views.function(made), 201)
 
 
 def show(function_id: str) -> Response:
     """Answer one function."""
-    return json_answer(views.function(finding.function(function_id)))
+    function = finding.function(function_id)
+    if function.status is FunctionStatus.BUILDING:
+        unbuilt.submit_missing(function)
+    return json_answer(views.function(function))
 
 
 def update(function_id: str) -> Response:
@@ -83,25 +96,31 @@ def update(function_id: str) -> Response:
     if request.mimetype != "multipart/form-data":
         changed = _changed(function, json_body(schemas.FunctionUpdate))
         return json_answer(views.function(changed))
-    uploads.open_form()
+    uploads.open_form(function.project_id)
     settings = uploads.metadata(schemas.FunctionSettings) or schemas.FunctionSettings()
-    content = uploads.zip_content()
-    function = _changed(function, settings)
-    version = uploads.next_version(function, content)
+    with services().uploads.place():
+        content = uploads.zip_content(function.runtime)
+        services().quotas.require_code(function.project_id, len(content), new=False)
+        function = _changed(function, settings)
+        version = uploads.next_version(function, content)
     uploads.submit(version, caller.current().user_id)
     _tell_scheduler(function_id)
     return json_answer(views.version(version), 202)
 
 
 def delete(function_id: str) -> Response:
-    """Delete a function and its subscriptions, and those to how it ends: what waits is cancelled,
-    its records stay.
+    """Delete a function, its subscriptions, those to how it ends, and the API keys for it alone:
+    what waits is cancelled, its records stay.
     """
     function, store = finding.function(function_id), services().store
+    function_rights.take_back(function)  # first: where that is refused all is as it was
     for each in [*store.subscriptions_of(function_id), *store.subscriptions_to([function_id])]:
         store.delete_subscription(each.subscription_id)
+    for key in store.list_keys(function.project_id):
+        if key.function_id == function_id:
+            store.delete_key(key.prefix)
     _cancel_scheduled(function)  # before: a deletion that failed here can be repeated
-    _mark_deleted(function_id)
+    function_rights.take_back_newer(function, _mark_deleted(function_id))
     _tell_scheduler(function_id)
     return Answer(status=204)
 
@@ -137,8 +156,9 @@ def stop(function_id: str) -> Response:
 
 def versions(function_id: str) -> Response:
     """Answer the versions of a function, oldest first."""
-    asked = query(schemas.PageQuery)
-    found = services().store.list_versions(finding.function(function_id).function_id)
+    asked, function = query(schemas.PageQuery), finding.function(function_id)
+    unbuilt.submit_missing(function)
+    found = services().store.list_versions(function_id)
     shown, following = answers.part(found, asked, lambda each: str(each.number))
     versions = [views.version(each) for each in shown]
     return json_answer(views.Versions(versions=versions, next=following))
@@ -176,9 +196,10 @@ def _cancel_scheduled(function: Function) -> None:
         cancelling.wish([each.request_id for each in found])
 
 
-def _mark_deleted(function_id: str) -> None:
+def _mark_deleted(function_id: str) -> Function | None:
+    """Let a function be deleted; returns it as it is then, if it was ever there."""
     now = services().clock()
-    services().store.change_function(
+    return services().store.change_function(
         function_id, lambda old: None if old.deleted_at else replace(old, deleted_at=now)
     )
 
@@ -201,17 +222,46 @@ def _changed(function: Function, settings: schemas.FunctionSettings) -> Function
     if isinstance(settings, schemas.FunctionUpdate) and settings.version is not UNSET:
         _require_built(function, settings.version)
         values.update(version=settings.version, status=FunctionStatus.ACTIVE, build_error=None)
-    if not values:
+    store = partial(_store, function.function_id)
+    if not function_rights.change(function, values, settings.trust, store):
         return function
-    values["updated_at"] = services().clock()
-    try:
-        services().store.change_function(
-            function.function_id, lambda old: None if old.deleted_at else replace(old, **values)
-        )
-    except NameTakenError:
-        raise _taken(values["name"]) from None
     _tell_scheduler(function.function_id)
     return finding.function(function.function_id)
+
+
+def _store(function_id: str, values: dict[str, Any], require: function_rights.Require) -> Function:
+    """Give a function these new values; returns it as it was before that. Raises ApiError where
+    they can no longer be: ``require`` does where another change has made it so.
+    """
+    isolations = services().isolations  # the store makes the change in a thread of its own
+    values = {**values, "updated_at": services().clock()}
+    refused: list[ApiError] = []
+    former: list[Function] = []
+
+    def change(old: Function) -> Function | None:
+        """Return the function as it becomes, which another change may not go together with."""
+        refused.clear()
+        former.append(old)
+        if old.deleted_at:
+            refused.append(finding.no_function(function_id))
+            return None
+        after = replace(old, **values)
+        try:
+            require(old)
+            if {"isolation", "public"} & values.keys():
+                isolations.require(after.isolation, after.public)
+        except ApiError as error:
+            refused.append(error)
+            return None
+        return after
+
+    try:
+        services().store.change_function(function_id, change)
+    except NameTakenError:
+        raise _taken(values["name"]) from None
+    if refused:
+        raise refused[-1]
+    return former[-1]
 
 
 def _require_built(function: Function, number: int) -> None:

@@ -42,12 +42,31 @@ def archive(sha256: str) -> Response:
 
 def keep() -> Response:
     """Keep an output that no message holds, for the node that ran the attempt which made it."""
-    claim = _claim(request.headers.get(CLAIM_HEADER))
+    claim = claimed()
     content = body()
     sha256 = services().archives.put(content)
     answer = json_answer(views.Kept(size=len(content), sha256=sha256))
     answer.headers["X-Pratai-Request-Id"] = claim.request_id
     return answer
+
+
+def claimed() -> AttemptMessage:
+    """Return the attempt that an HTTP request is for; raises ApiError where that is not proved."""
+    text = request.headers.get(CLAIM_HEADER, "")
+    try:
+        claim = _CLAIMS.decode([base64.urlsafe_b64decode(text)])
+    except (binascii.Error, ValueError, DecodeError) as error:
+        raise ApiError(403, "claim_invalid", f"{CLAIM_HEADER} is no claim") from error
+    if not services().key.verify(claim):
+        raise ApiError(403, "claim_invalid", "this attempt was not given to you")
+    if not services().knows_node(claim.node):
+        raise unknown_node(claim.node)
+    return claim
+
+
+def unknown_node(name: str) -> ApiError:
+    """Return the refusal of a node whose key is not there."""
+    return ApiError(403, "claim_invalid", f"the key of node {name} is not known")
 
 
 def _streamed(file: BinaryIO) -> Response:
@@ -62,14 +81,3 @@ def _streamed(file: BinaryIO) -> Response:
         answer = Response(content, mimetype="application/octet-stream", direct_passthrough=True)
     answer.content_length = size
     return answer
-
-
-def _claim(text: str | None) -> AttemptMessage:
-    """Return whose output comes; raises ApiError where that is not proved."""
-    try:
-        claim = _CLAIMS.decode([base64.urlsafe_b64decode(text or "")])
-    except (binascii.Error, ValueError, DecodeError) as error:
-        raise ApiError(403, "claim_invalid", f"{CLAIM_HEADER} is no claim") from error
-    if not services().key.verify(claim):
-        raise ApiError(403, "claim_invalid", "this attempt was not given to you")
-    return claim

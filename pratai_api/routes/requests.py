@@ -1,7 +1,7 @@
 """Requests: how each event's run stands, what it returned, what it printed."""
 
 import msgspec
-from flask import Response
+from flask import Response, request
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
@@ -10,6 +10,7 @@ from pratai_api.answers import json_answer
 from pratai_api.arguments import given, query
 from pratai_api.errors import ApiError
 from pratai_api.services import services
+from pratai_common import tracing
 from pratai_common.errors import ArchiveMissingError
 from pratai_common.records import Body, Request
 from pratai_common.store.base import Page, RequestFilter
@@ -38,15 +39,27 @@ def index() -> Response:
 def show(request_id: str) -> Response:
     """Answer one request with its result, its event's attributes and the first requests that its
     end caused, and with its payload if that is asked for.
+
+    To the project that asked another one's function for it, nothing is told of what the end caused
+    there, nor of where it ran.
     """
     asked = query(schemas.RequestQuery)
-    record = finding.request(request_id)
+    record, strangers = finding.request_to_show(request_id)
     result = _raw(services().store.get_result(request_id))
     payload: Raw = UNSET
     if asked.include == "payload":
         payload = _raw(services().store.get_input(request_id))
+    if strangers:
+        return json_answer(views.request(_for_strangers(record), result, payload))
     shown = views.request(record, result, payload)
-    return json_answer(replace(shown, children=_children(record), event=record.attributes))
+    return json_answer(
+        replace(
+            shown,
+            children=_children(record),
+            event=record.attributes,
+            timing=views.timing(record.timing),
+        )
+    )
 
 
 def logs_of(request_id: str) -> Response:
@@ -88,10 +101,14 @@ def replay(request_id: str) -> Response:
         user_id=caller.current().user_id,
         cause=replace(cause, name=f"{request_id}/{cause.name}"),
         payload=bytes(payload),
-        attributes=record.event,
+        attributes=tracing.anew(record.event, request.headers.get),
         replay_of=request_id,
     )
     return calls.accepted(calls.record(event).request)
+
+
+def _for_strangers(record: Request) -> Request:
+    return replace(record, attempts=(), node=None)
 
 
 def _children(record: Request) -> list[str]:

@@ -2,28 +2,28 @@
 
 from flask import Response, request
 
-from pratai_api import views
+from pratai_api import cluster_views
 from pratai_api.answers import json_answer
 from pratai_api.errors import ApiError
 from pratai_api.services import services
 
-_V1 = views.InterfaceVersion(
+_V1 = cluster_views.InterfaceVersion(
     id="v1",
     status="CURRENT",
     min_version="1.0",
     max_version="1.0",
-    links=[views.Link(rel="self", href="/v1")],
+    links=[cluster_views.Link(rel="self", href="/v1")],
 )
 
 
 def versions() -> Response:
     """Answer which versions of the interface there are."""
-    return json_answer(views.InterfaceVersions(versions=[_V1]))
+    return json_answer(cluster_views.InterfaceVersions(versions=[_V1]))
 
 
 def version() -> Response:
     """Answer what this version of the interface is."""
-    return json_answer(views.ShownVersion(version=_V1))
+    return json_answer(cluster_views.ShownVersion(version=_V1))
 
 
 def healthcheck() -> Response:

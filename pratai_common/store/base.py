@@ -10,11 +10,11 @@ kept, so one party's decision never overwrites another's that it has not seen. W
 method raises, and then it has written nothing.
 
 What is read by id is as last written by anyone; so are a function's versions and subscriptions,
-the subscriptions to an event, and the function of an endpoint. Other lists may miss what was
-written within the last second, and show what has changed since.
+the subscriptions to an event, the function of an endpoint, and a project's API keys. Other lists
+may miss what was written within the last second, and show what has changed since.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -23,7 +23,6 @@ from stevedore import driver
 
 from pratai_common.records import (
     Body,
-    Daemon,
     Event,
     Function,
     FunctionStatus,
@@ -33,6 +32,7 @@ from pratai_common.records import (
     Subscription,
     Version,
 )
+from pratai_common.store.parts import Coordination, KeyRecords
 
 
 class NewRequest(NamedTuple):
@@ -106,6 +106,24 @@ class EventFilter(NamedTuple):
     source: str | None = None
 
 
+class Waiting(NamedTuple):
+    """How many requests wait, queued or scheduled: all of them, and those of each project that has
+    any (of the ten thousand that have most, at least).
+    """
+
+    total: int
+    by_project: dict[str, int]
+
+
+class Code(NamedTuple):
+    """How many living functions there are, and how many bytes the zips of all their versions have
+    together: of equal ones there is but one.
+    """
+
+    functions: int
+    size: int
+
+
 class Position(NamedTuple):
     """Where in a request's logs a reader is."""
 
@@ -113,14 +131,7 @@ class Position(NamedTuple):
     seq: int
 
 
-class Lease(NamedTuple):
-    """The right to act alone until it ends; ``epoch`` grows with each new holder."""
-
-    holder: str
-    epoch: int
-
-
-class Store(ABC):
+class Store(KeyRecords, Coordination):
     """Records by id, in the lists that the API shows, and in the order in which work is due."""
 
     @classmethod
@@ -131,6 +142,12 @@ class Store(ABC):
     @abstractmethod
     def create_schema(self) -> None:
         """Make or upgrade what the store needs; repeating it changes nothing."""
+
+    @abstractmethod
+    def schema_gaps(self) -> list[str]:
+        """Return what ``create_schema`` would make or upgrade, in words; writes nothing. Raises
+        StoreUnavailableError also where what is there is of a later release.
+        """
 
     @abstractmethod
     def close(self) -> None:
@@ -153,6 +170,10 @@ class Store(ABC):
         """Return a project's living functions in the page's order; those of all projects, for an
         administrator, where it is ``None``.
         """
+
+    @abstractmethod
+    def count_code(self, project_id: str) -> Code:
+        """Return how much code a project has, as last written by anyone."""
 
     @abstractmethod
     def function_of_endpoint(self, token: str) -> Function | None:
@@ -201,10 +222,29 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def due_requests(self, now: int, limit: int, besides: Collection[str] = ()) -> list[Request]:
+    def due_requests(
+        self,
+        now: int,
+        limit: int,
+        besides: Collection[str] = (),
+        besides_projects: Collection[str] = (),
+    ) -> list[Request]:
         """Return queued and scheduled requests with ``next_run_at <= now``, longest due first.
 
-        Of all projects and kinds, but of none of the functions ``besides``.
+        Of all projects and kinds, but of none of the functions ``besides``, nor of the projects
+        ``besides_projects``.
+        """
+
+    @abstractmethod
+    def count_waiting(self) -> Waiting:
+        """Return how many requests are queued or scheduled, of all kinds, however many that are:
+        it costs little, and is asked every second.
+        """
+
+    @abstractmethod
+    def count_requests(self, project_id: str) -> dict[Status, int]:
+        """Return how many requests of kind ``run`` a project has in each status that any has. It
+        may miss the last second, and costs the more the more there are.
         """
 
     @abstractmethod
@@ -238,8 +278,12 @@ class Store(ABC):
         """Add pieces of logs; one that is there already stays as it is."""
 
     @abstractmethod
-    def log_chunks(self, request_id: str, after: Position | None = None) -> list[LogChunk]:
-        """Return the pieces of a request's logs by attempt and number, all or those behind one."""
+    def log_chunks(
+        self, request_id: str, after: Position | None = None, limit: int | None = None
+    ) -> list[LogChunk]:
+        """Return the pieces of a request's logs by attempt and number, all or those behind one,
+        ``limit`` at most.
+        """
 
     @abstractmethod
     def delete_ended_requests(self, before: int, limit: int) -> int:
@@ -320,40 +364,6 @@ class Store(ABC):
     @abstractmethod
     def delete_subscription(self, subscription_id: str) -> None:
         """Remove a subscription; one that is not there is no error."""
-
-    @abstractmethod
-    def put_mark(self, name: str, value: int) -> None:
-        """Note how far something came; a lower number than is noted changes nothing."""
-
-    @abstractmethod
-    def get_mark(self, name: str) -> int | None:
-        """Return how far something came, as last written by anyone."""
-
-    @abstractmethod
-    def put_daemon(self, daemon: Daemon) -> None:
-        """Write a daemon's entry, replacing the former one of this type and id. One that was not
-        there is in lists when this returns: others send to a new daemon at once.
-        """
-
-    @abstractmethod
-    def list_daemons(self) -> list[Daemon]:
-        """Return the daemons' entries, by type and id."""
-
-    @abstractmethod
-    def remove_daemon(self, daemon_type: str, daemon_id: str) -> None:
-        """Forget a daemon that has ended on purpose; one that is not there is no error."""
-
-    @abstractmethod
-    def acquire_lease(self, name: str, holder: str, now: int, duration_ms: int) -> Lease | None:
-        """Take or renew a lease; ``None`` while another holder's has not ended.
-
-        It ends at ``now + duration_ms``. Renewing keeps the epoch, also of one that has ended and
-        that nobody took since.
-        """
-
-    @abstractmethod
-    def release_lease(self, name: str, holder: str) -> None:
-        """End a lease that this holder has; another's goes on."""
 
 
 def open_store(conf: cfg.ConfigOpts) -> Store:

@@ -11,25 +11,26 @@ from oslo_config import cfg
 from pratai_common.clock import now_ms
 from pratai_common.records import (
     Body,
-    Daemon,
     Event,
     Function,
     LogChunk,
     Request,
+    Status,
     Subscription,
     Version,
 )
 from pratai_common.store.base import (
+    Code,
     Created,
     EventFilter,
     FunctionFilter,
-    Lease,
     NewRequest,
     Page,
     Position,
     RequestChange,
     RequestFilter,
     Store,
+    Waiting,
 )
 from pratai_common.store.elasticsearch_access import Access
 from pratai_common.store.elasticsearch_client import Client, Settings
@@ -37,14 +38,18 @@ from pratai_common.store.elasticsearch_cluster import Cluster
 from pratai_common.store.elasticsearch_events import Events
 from pratai_common.store.elasticsearch_functions import Functions
 from pratai_common.store.elasticsearch_indices import Layout
+from pratai_common.store.elasticsearch_keys import Keys
 from pratai_common.store.elasticsearch_requests import Requests
 from pratai_common.store.elasticsearch_schema import Schema
 from pratai_common.store.elasticsearch_subscriptions import Subscriptions
 from pratai_common.store.elasticsearch_upgrade import LEASE, Upgrade
+from pratai_common.store.parts import Delegating
 
 
-class ElasticsearchStore(Store):
+class ElasticsearchStore(Delegating, Store):
     """See :class:`Store`. One object serves all threads of a process."""
+
+    _cluster: Cluster
 
     def __init__(self, settings: Settings, layout: Layout) -> None:
         self._client = Client(settings)
@@ -54,6 +59,7 @@ class ElasticsearchStore(Store):
         self._requests = Requests(access)
         self._events = Events(access, now_ms)
         self._subscriptions = Subscriptions(access)
+        self._keys = Keys(access)
         upgrade = Upgrade(self._client, layout, self._cluster, now_ms)
         self._schema = Schema(self._client, layout, upgrade)
 
@@ -79,6 +85,10 @@ class ElasticsearchStore(Store):
         """Make templates and indices that are not there, upgrade those of former releases."""
         self._schema.create()
 
+    def schema_gaps(self) -> list[str]:
+        """See Store."""
+        return self._schema.gaps()
+
     def close(self) -> None:
         """Let what is under way end, and close the connections."""
         self._client.close()
@@ -98,6 +108,10 @@ class ElasticsearchStore(Store):
     ) -> list[Function]:
         """See Store."""
         return self._functions.listed(project_id, which, page)
+
+    def count_code(self, project_id: str) -> Code:
+        """See Store."""
+        return self._functions.count_code(project_id)
 
     def function_of_endpoint(self, token: str) -> Function | None:
         """See Store."""
@@ -139,9 +153,23 @@ class ElasticsearchStore(Store):
         """See Store."""
         return self._requests.listed(project_id, which, page)
 
-    def due_requests(self, now: int, limit: int, besides: Collection[str] = ()) -> list[Request]:
+    def due_requests(
+        self,
+        now: int,
+        limit: int,
+        besides: Collection[str] = (),
+        besides_projects: Collection[str] = (),
+    ) -> list[Request]:
         """See Store."""
-        return self._requests.due(now, limit, besides)
+        return self._requests.due(now, limit, besides, besides_projects)
+
+    def count_waiting(self) -> Waiting:
+        """See Store."""
+        return self._requests.count_waiting()
+
+    def count_requests(self, project_id: str) -> dict[Status, int]:
+        """See Store."""
+        return self._requests.count(project_id)
 
     def running_requests(self, limit: int) -> list[Request]:
         """See Store."""
@@ -169,9 +197,11 @@ class ElasticsearchStore(Store):
         """See Store."""
         self._requests.add_log_chunks(chunks)
 
-    def log_chunks(self, request_id: str, after: Position | None = None) -> list[LogChunk]:
+    def log_chunks(
+        self, request_id: str, after: Position | None = None, limit: int | None = None
+    ) -> list[LogChunk]:
         """See Store."""
-        return self._requests.log_chunks(request_id, after)
+        return self._requests.log_chunks(request_id, after, limit)
 
     # Retention
 
@@ -242,33 +272,3 @@ class ElasticsearchStore(Store):
     def delete_subscription(self, subscription_id: str) -> None:
         """See Store."""
         self._subscriptions.delete(subscription_id)
-
-    # Marks, daemons and leases
-
-    def put_mark(self, name: str, value: int) -> None:
-        """See Store."""
-        self._cluster.put_mark(name, value)
-
-    def get_mark(self, name: str) -> int | None:
-        """See Store."""
-        return self._cluster.get_mark(name)
-
-    def put_daemon(self, daemon: Daemon) -> None:
-        """See Store."""
-        self._cluster.put_daemon(daemon)
-
-    def list_daemons(self) -> list[Daemon]:
-        """See Store."""
-        return self._cluster.daemons()
-
-    def remove_daemon(self, daemon_type: str, daemon_id: str) -> None:
-        """See Store."""
-        self._cluster.remove_daemon(daemon_type, daemon_id)
-
-    def acquire_lease(self, name: str, holder: str, now: int, duration_ms: int) -> Lease | None:
-        """See Store."""
-        return self._cluster.acquire_lease(name, holder, now, duration_ms)
-
-    def release_lease(self, name: str, holder: str) -> None:
-        """See Store."""
-        self._cluster.release_lease(name, holder)

@@ -16,6 +16,7 @@ from pratai_common.store.elasticsearch_answers import (
     COUNTED,
     FOUND,
     LISTED,
+    TALLIED,
     Hit,
     Written,
     new_stamp,
@@ -33,6 +34,7 @@ _LONGEST_WAIT = 0.1
 _MOST_IDS = 1000
 _MOST_BYTES = 8 * 1024 * 1024
 _MOST_WRITES = 1000
+_MOST_VALUES = 10_000
 _SHOWN = "filter_path=items.*.status,items.*.error.type,items.*.error.reason"
 
 
@@ -116,6 +118,24 @@ class Access:
         found = COUNTED.decode(self._search(kind, body))
         ends = (int(found.aggregations[each].value or 0) for each in ("oldest", "newest"))
         return Bounds(found.hits.total.value, *ends)
+
+    def refresh(self, kind: str) -> None:
+        """Have searches see all that was written until now."""
+        self._client.call("POST", f"/{self._layout.alias(kind)}/_refresh", b"", repeatable=True)
+
+    def tally(self, kind: str, query: Query, field: str) -> tuple[int, dict[str, int]]:
+        """Return how many documents a query finds, and how many have each value of a field: of the
+        ``_MOST_VALUES`` values that most have.
+        """
+        body = {
+            "size": 0,
+            "track_total_hits": True,
+            "query": query,
+            "aggs": {"values": {"terms": {"field": field, "size": _MOST_VALUES}}},
+        }
+        found = TALLIED.decode(self._search(kind, body))
+        counts = {each.key: each.doc_count for each in found.aggregations["values"].buckets}
+        return found.hits.total.value, counts
 
     def create(self, kind: str, doc_id: str, source: Source, routing: str | None = None) -> Write:
         """Return the write of a document that is not there yet.

@@ -92,6 +92,22 @@ class Counted(msgspec.Struct):
     aggregations: dict[str, _Value]
 
 
+class _Bucket(msgspec.Struct):
+    key: str
+    doc_count: int
+
+
+class _Buckets(msgspec.Struct):
+    buckets: list[_Bucket] = []
+
+
+class Tallied(msgspec.Struct):
+    """The answer to a question for numbers by the values of a field."""
+
+    hits: _Count
+    aggregations: dict[str, _Buckets]
+
+
 class Bulk(msgspec.Struct):
     """The answer to a bulk request: one item a write, by the name of what it does."""
 
@@ -106,6 +122,7 @@ _STAMPED = msgspec.json.Decoder(_Stamped)
 FOUND = msgspec.json.Decoder(Found)
 LISTED = msgspec.json.Decoder(Listed)
 COUNTED = msgspec.json.Decoder(Counted)
+TALLIED = msgspec.json.Decoder(Tallied)
 BULK = msgspec.json.Decoder(Bulk)
 
 

@@ -2,9 +2,9 @@
 
 from pratai_common.records import Daemon, Record
 from pratai_common.store import elasticsearch_indices as indices
-from pratai_common.store.base import Lease
 from pratai_common.store.elasticsearch_access import Access, Source, give_way
 from pratai_common.store.elasticsearch_answers import Hit, new_stamp, stored
+from pratai_common.store.parts import Coordination, Lease
 
 _CREATED = 201
 
@@ -23,7 +23,7 @@ class _Mark(Record, frozen=True, kw_only=True):
     value: int
 
 
-class Cluster:
+class Cluster(Coordination):
     """See the module, and Store for what each method does."""
 
     def __init__(self, access: Access) -> None:
@@ -44,7 +44,7 @@ class Cluster:
         if done.status == _CREATED:  # once more, so that others know of it when this returns
             self._access.write([write], refresh=True, repeatable=True)
 
-    def daemons(self) -> list[Daemon]:
+    def list_daemons(self) -> list[Daemon]:
         """See Store.list_daemons."""
         sort = [("daemon_type", False), ("daemon_id", False)]
         found = self._access.search(indices.CLUSTER, {"exists": {"field": "daemon_type"}}, sort)

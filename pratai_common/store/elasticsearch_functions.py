@@ -10,8 +10,8 @@ from functools import partial
 from pratai_common.clock import Clock
 from pratai_common.records import Function, Version
 from pratai_common.store import elasticsearch_indices as indices
-from pratai_common.store.base import FunctionFilter, Page
-from pratai_common.store.elasticsearch_access import Access, Source, all_of
+from pratai_common.store.base import Code, FunctionFilter, Page
+from pratai_common.store.elasticsearch_access import PAGE, Access, Source, all_of
 from pratai_common.store.elasticsearch_answers import stored
 from pratai_common.store.elasticsearch_claims import Claims
 from pratai_common.store.elasticsearch_named import LetGo, Named
@@ -44,6 +44,20 @@ class Functions:
     def listed(self, project_id: str | None, which: FunctionFilter, page: Page) -> list[Function]:
         """See Store.list_functions."""
         return self._named.listed(project_id, which, page)
+
+    def count_code(self, project_id: str) -> Code:
+        """See Store.count_code."""
+        self._access.refresh(indices.FUNCTIONS)
+        living = self._named.matching(all_of(project_id=project_id, living=True))
+        ids = [each.function_id for each in living]
+        sizes: dict[str, int] = {}
+        for start in range(0, len(ids), PAGE):
+            query = all_of({"terms": {"function_id": ids[start : start + PAGE]}})
+            sort = [("function_id", False), ("number", False)]
+            found = self._access.search(indices.VERSIONS, query, sort)
+            versions = [stored(hit, Version).record for hit in found]
+            sizes.update({each.archive_sha256: each.size for each in versions})
+        return Code(len(ids), sum(sizes.values()))
 
     def of_endpoint(self, token: str) -> Function | None:
         """See Store.function_of_endpoint."""

@@ -24,6 +24,7 @@ REQUESTS = "requests"
 BODIES = "bodies"
 LOGS = "logs"
 SUBSCRIPTIONS = "subscriptions"
+KEYS = "keys"
 CLUSTER = "cluster"
 
 
@@ -85,6 +86,16 @@ KINDS = {
             "kind": _WORD,
             "enabled": _YES_OR_NO,
             "changed_at": _NUMBER,
+            "record": _KEPT,
+            "stamp": _STAMP,
+        },
+    ),
+    KEYS: Kind(
+        1,
+        {
+            "prefix": _WORD,
+            "project_id": _WORD,
+            "created_at": _NUMBER,
             "record": _KEPT,
             "stamp": _STAMP,
         },

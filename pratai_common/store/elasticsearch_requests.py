@@ -20,6 +20,7 @@ from pratai_common.store.base import (
     Position,
     RequestChange,
     RequestFilter,
+    Waiting,
 )
 from pratai_common.store.coalescer import Coalescer
 from pratai_common.store.elasticsearch_access import (
@@ -84,19 +85,35 @@ class Requests:
                 break
         return _records(found)
 
-    def due(self, now: int, limit: int, besides: Collection[str]) -> list[Request]:
+    def due(
+        self, now: int, limit: int, besides: Collection[str], besides_projects: Collection[str]
+    ) -> list[Request]:
         """See Store.due_requests."""
+        left_out = {"function_id": besides, "project_id": besides_projects}
         query: Query = {
             "bool": {
                 "filter": [
                     {"terms": {"status": _PENDING}},
                     {"range": {"next_run_at": {"lte": now}}},
                 ],
-                "must_not": [{"terms": {"function_id": list(besides)}}] if besides else [],
+                "must_not": [
+                    {"terms": {name: list(values)}} for name, values in left_out.items() if values
+                ],
             }
         }
         sort = [("next_run_at", False), ("request_id", False)]
         return _records(self._access.search(indices.REQUESTS, query, sort, limit))
+
+    def count_waiting(self) -> Waiting:
+        """See Store.count_waiting."""
+        query = all_of({"terms": {"status": _PENDING}})
+        return Waiting(*self._access.tally(indices.REQUESTS, query, "project_id"))
+
+    def count(self, project_id: str) -> dict[Status, int]:
+        """See Store.count_requests."""
+        query = all_of(project_id=project_id, kind="run")
+        _, found = self._access.tally(indices.REQUESTS, query, "status")
+        return {Status(name): number for name, number in found.items()}
 
     def running(self, limit: int) -> list[Request]:
         """See Store.running_requests."""
@@ -146,11 +163,13 @@ class Requests:
         if chunks:
             self._access.write([self._log_write(chunk) for chunk in chunks], repeatable=True)
 
-    def log_chunks(self, request_id: str, after: Position | None) -> list[LogChunk]:
+    def log_chunks(
+        self, request_id: str, after: Position | None, limit: int | None
+    ) -> list[LogChunk]:
         """See Store.log_chunks."""
         query = all_of(request_id=request_id)
         sort = [("attempt", False), ("seq", False)]
-        found = self._access.search(indices.LOGS, query, sort, None, after, _LOG_PAGE, request_id)
+        found = self._access.search(indices.LOGS, query, sort, limit, after, _LOG_PAGE, request_id)
         return [stored(hit, LogChunk).record for hit in found]
 
     def delete_ended(self, before: int, limit: int) -> int:

@@ -37,9 +37,7 @@ class Schema:
         Raises StoreUnavailableError where the indices are of a later release, and changes nothing.
         """
         present = self._present()
-        for kind, index in present.items():
-            if index.version > self._layout.kinds[kind].version:
-                raise StoreUnavailableError(f"index {index.name} is of a later release")
+        self._require_no_later(present)
         self._put_templates()
         for kind in self._layout.kinds:
             if kind not in present:
@@ -50,15 +48,42 @@ class Schema:
             else:
                 self._bring_up_to_date(kind, index)
 
+    def gaps(self) -> list[str]:
+        """Return what ``create`` would change, in words; raises what that does."""
+        present = self._present()
+        self._require_no_later(present)
+        gaps = [f"template {name} is missing, or of another release" for name in self._templates()]
+        for kind, wanted in self._layout.kinds.items():
+            index = present.get(kind)
+            if index is None:
+                gaps.append(f"there is no index {self._layout.alias(kind)}")
+            elif index.version < wanted.version:
+                gaps.append(f"index {index.name} is of a former release, and will be copied")
+            elif index.digest != self._layout.mappings(kind)["_meta"]["digest"]:
+                gaps.append(f"index {index.name} lacks fields, or has other settings")
+        return gaps
+
+    def _require_no_later(self, present: dict[str, _Present]) -> None:
+        for kind, index in present.items():
+            if index.version > self._layout.kinds[kind].version:
+                raise StoreUnavailableError(f"index {index.name} is of a later release")
+
     def _put_templates(self) -> None:
+        for name, template in self._templates().items():
+            self._client.ask("PUT", f"/_index_template/{name}", template)
+
+    def _templates(self) -> dict[str, dict[str, Any]]:
+        """Return the templates that are not there as they are to be, by name."""
         shown = "filter_path=index_templates.name,index_templates.index_template._meta"
         answer = self._client.ask("GET", f"/_index_template?{shown}")
         found = {each["name"]: each for each in answer.get("index_templates", [])}
+        wanted: dict[str, dict[str, Any]] = {}
         for kind in self._layout.kinds:
             name, template = self._layout.alias(kind), self._layout.template(kind)
             there = found.get(name, {}).get("index_template", {})
             if there.get("_meta") != template["_meta"]:
-                self._client.ask("PUT", f"/_index_template/{name}", template)
+                wanted[name] = template
+        return wanted
 
     def _present(self) -> dict[str, _Present]:
         """Return the index behind each kind's alias, where there is one."""

@@ -18,51 +18,59 @@ from pratai_common import conf as configuration
 from pratai_common.errors import StoreUnavailableError
 from pratai_common.records import (
     Body,
-    Daemon,
     Event,
     Function,
     LogChunk,
     Record,
     Request,
+    Status,
     Subscription,
     Version,
 )
+from pratai_common.store import sqlite_counts, sqlite_waiting
 from pratai_common.store import sqlite_rows as rows
 from pratai_common.store import sqlite_schema as schema
 from pratai_common.store import sqlite_statements as statements
 from pratai_common.store.base import (
+    Code,
     Created,
     EventFilter,
     FunctionFilter,
-    Lease,
     NewRequest,
     Page,
     Position,
     RequestChange,
     RequestFilter,
     Store,
+    Waiting,
 )
 from pratai_common.store.coalescer import Coalescer
 from pratai_common.store.group_commit import driver_of, told
+from pratai_common.store.parts import Delegating
 from pratai_common.store.sqlite_access import Access
 from pratai_common.store.sqlite_cluster import Cluster
 from pratai_common.store.sqlite_events import Events, Subscriptions
+from pratai_common.store.sqlite_keys import Keys
 from pratai_common.store.sqlite_readers import Readers
+from pratai_common.store.sqlite_remembered import Remembered
 
 R = TypeVar("R", bound=Record)
+T = TypeVar("T")
 _MOST_IDS = 1000
 
 
-class SQLiteStore(Store):
+class SQLiteStore(Delegating, Store):
     """See :class:`Store`. One object serves all threads of a process."""
 
     def __init__(self, path: Path) -> None:
         self._access = Access(path)
         self._events = Events(self._access)
         self._subscriptions = Subscriptions(self._access)
+        self._keys = Keys(self._access)
         self._cluster = Cluster(self._access)
         self._hot = Readers(path)
         self._finding: Coalescer[str, Function | None] = Coalescer(self._find, _MOST_IDS, lanes=1)
+        self._functions = Remembered(path.with_name(f"{path.name}-functions"), self._finding.run)
         self._path = path
 
     @classmethod
@@ -77,7 +85,15 @@ class SQLiteStore(Store):
             self._path.touch()
         except OSError as error:
             raise StoreUnavailableError(str(error)) from error
-        self._access.writer.run(schema.create, patience_seconds=None)
+        self._access.writer.run(_make, patience_seconds=None)
+
+    def schema_gaps(self) -> list[str]:
+        """See Store. No file is made; without its folder there is none to be made, either."""
+        if not self._path.parent.is_dir():
+            raise StoreUnavailableError(f"there is no {self._path.parent}")
+        if not self._path.is_file():
+            return [f"there is no {self._path}"]
+        return self._access.read(schema.gaps)
 
     def close(self) -> None:
         """Finish writes and close the file."""
@@ -94,12 +110,11 @@ class SQLiteStore(Store):
             connection.execute(insert(schema.functions).values(schema.function_row(function)))
             rows.put_endpoint(connection, function)
 
-        self._access.writer.run(work)
+        self._write_functions(work)
 
     def get_functions(self, function_ids: Sequence[str]) -> dict[str, Function]:
         """See Store."""
-        found = self._finding.run(function_ids) if function_ids else []
-        return {each.function_id: each for each in found if each is not None}
+        return self._functions.get(function_ids) if function_ids else {}
 
     def list_functions(
         self, project_id: str | None, which: FunctionFilter, page: Page
@@ -127,7 +142,11 @@ class SQLiteStore(Store):
                 rows.put_endpoint(connection, after)
             return after
 
-        return self._access.writer.run(work)
+        return self._write_functions(work)
+
+    def count_code(self, project_id: str) -> Code:
+        """See Store."""
+        return self._access.read(lambda connection: sqlite_counts.code(connection, project_id))
 
     def function_of_endpoint(self, token: str) -> Function | None:
         """See Store."""
@@ -141,12 +160,7 @@ class SQLiteStore(Store):
 
     def create_version(self, version: Version) -> bool:
         """See Store."""
-        statement = (
-            insert(schema.versions).values(schema.version_row(version)).on_conflict_do_nothing()
-        )
-        return self._access.writer.run(
-            lambda connection: connection.execute(statement).rowcount == 1
-        )
+        return self._access.added(schema.versions, schema.version_row(version))
 
     def list_versions(self, function_id: str) -> list[Version]:
         """See Store."""
@@ -168,7 +182,6 @@ class SQLiteStore(Store):
 
     def create_requests(self, new: Sequence[NewRequest]) -> list[Created]:
         """See Store."""
-
         return self._access.writer.run_alike(_create, new)
 
     def get_requests(self, request_ids: Sequence[str]) -> dict[str, Request]:
@@ -191,7 +204,13 @@ class SQLiteStore(Store):
         paged = rows.paged(query, table, table.c.request_id, project_id, page)
         return self._access.records(paged, Request)
 
-    def due_requests(self, now: int, limit: int, besides: Collection[str] = ()) -> list[Request]:
+    def due_requests(
+        self,
+        now: int,
+        limit: int,
+        besides: Collection[str] = (),
+        besides_projects: Collection[str] = (),
+    ) -> list[Request]:
         """See Store."""
         table = schema.requests
         query = (
@@ -200,10 +219,19 @@ class SQLiteStore(Store):
             .order_by(table.c.next_run_at)
             .limit(limit)
         )
-        if besides:
-            listed = statements.as_list(list(besides))
-            query = query.where(~statements.among(table.c.function_id, listed))
+        left_out = ((table.c.function_id, besides), (table.c.project_id, besides_projects))
+        for column, values in left_out:
+            if values:
+                query = query.where(~statements.among(column, statements.as_list(list(values))))
         return self._access.records(query, Request)
+
+    def count_waiting(self) -> Waiting:
+        """See Store."""
+        return self._access.read(sqlite_waiting.count)
+
+    def count_requests(self, project_id: str) -> dict[Status, int]:
+        """See Store."""
+        return self._access.read(lambda connection: sqlite_counts.requests(connection, project_id))
 
     def running_requests(self, limit: int) -> list[Request]:
         """See Store."""
@@ -254,11 +282,14 @@ class SQLiteStore(Store):
         statement = insert(schema.log_chunks).on_conflict_do_nothing()
         self._access.execute(statement, values)
 
-    def log_chunks(self, request_id: str, after: Position | None = None) -> list[LogChunk]:
+    def log_chunks(
+        self, request_id: str, after: Position | None = None, limit: int | None = None
+    ) -> list[LogChunk]:
         """See Store."""
         table = schema.log_chunks
         place = (table.c.attempt, table.c.seq)
-        query = select(table).where(table.c.request_id == request_id).order_by(*place)
+        query = select(table).where(table.c.request_id == request_id)
+        query = query.order_by(*place).limit(limit)
         if after is not None:
             query = query.where(tuple_(*place) > tuple_(*after))
         found = self._access.read(lambda connection: connection.execute(query).mappings().all())
@@ -333,35 +364,11 @@ class SQLiteStore(Store):
         """See Store."""
         self._subscriptions.delete(subscription_id)
 
-    # Daemons, leases and marks
-
-    def put_daemon(self, daemon: Daemon) -> None:
-        """See Store."""
-        self._cluster.put_daemon(daemon)
-
-    def list_daemons(self) -> list[Daemon]:
-        """See Store."""
-        return self._cluster.daemons()
-
-    def remove_daemon(self, daemon_type: str, daemon_id: str) -> None:
-        """See Store."""
-        self._cluster.remove_daemon(daemon_type, daemon_id)
-
-    def acquire_lease(self, name: str, holder: str, now: int, duration_ms: int) -> Lease | None:
-        """See Store."""
-        return self._cluster.acquire_lease(name, holder, now, duration_ms)
-
-    def release_lease(self, name: str, holder: str) -> None:
-        """See Store."""
-        self._cluster.release_lease(name, holder)
-
-    def put_mark(self, name: str, value: int) -> None:
-        """See Store."""
-        self._cluster.put_mark(name, value)
-
-    def get_mark(self, name: str) -> int | None:
-        """See Store."""
-        return self._cluster.get_mark(name)
+    def _write_functions(self, work: Callable[[Connection], T]) -> T:
+        try:
+            return self._access.writer.run(work)
+        finally:
+            self._functions.changed()
 
     # Reading
 
@@ -381,6 +388,11 @@ class SQLiteStore(Store):
             return self._hot.rows(statement, values)
         except sqlite3.Error as error:
             raise told(error) from error
+
+
+def _make(connection: Connection) -> None:
+    schema.create(connection)
+    sqlite_waiting.create(connection)
 
 
 def _require_free_name(connection: Connection, function: Function) -> None:

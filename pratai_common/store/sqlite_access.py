@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, Table
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError
 
 from pratai_common.records import Record
@@ -47,6 +48,11 @@ class Access:
     def execute(self, statement: Any, values: Sequence[dict[str, Any]] | None = None) -> None:
         """Write, durably."""
         self.writer.run(lambda connection: connection.execute(statement, values))
+
+    def added(self, table: Table, row: dict[str, Any]) -> bool:
+        """Add a row; says whether there was none with its key."""
+        statement = insert(table).values(row).on_conflict_do_nothing()
+        return self.writer.run(lambda connection: connection.execute(statement).rowcount == 1)
 
     def change(
         self,

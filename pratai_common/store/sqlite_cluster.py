@@ -7,11 +7,11 @@ from sqlalchemy.dialects.sqlite import insert
 
 from pratai_common.records import Daemon
 from pratai_common.store import sqlite_schema as schema
-from pratai_common.store.base import Lease
+from pratai_common.store.parts import Coordination, Lease
 from pratai_common.store.sqlite_access import Access
 
 
-class Cluster:
+class Cluster(Coordination):
     """See Store for what each method does."""
 
     def __init__(self, access: Access) -> None:
@@ -23,7 +23,7 @@ class Cluster:
         statement = insert(schema.daemons).values(row)
         self._access.execute(statement.on_conflict_do_update(set_={"doc": row["doc"]}))
 
-    def daemons(self) -> list[Daemon]:
+    def list_daemons(self) -> list[Daemon]:
         """See Store.list_daemons."""
         table = schema.daemons
         order = (table.c.daemon_type, table.c.daemon_id)

@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from pratai_common.api_key import ApiKey
 from pratai_common.records import (
     FINAL_STATUSES,
     PUBLISHED,
@@ -113,7 +114,13 @@ FOLLOWING = (field(requests, "following") == literal_column("1")) & FINAL
 _LISTED = (requests.c.project_id, requests.c.kind)
 _AGE = (requests.c.created_at, requests.c.request_id)
 _FUNCTION = requests.c.function_id
-Index("requests_pending", requests.c.next_run_at, _FUNCTION, sqlite_where=PENDING)
+Index(
+    "requests_waiting",
+    requests.c.next_run_at,
+    _FUNCTION,
+    requests.c.project_id,
+    sqlite_where=PENDING,
+)
 Index("requests_running", RUNNING_SINCE, sqlite_where=RUNNING)
 Index("requests_ended", ENDED_AT, sqlite_where=FINAL)
 # SQLite takes the index with the most columns that a query names: one for each filter of the list.
@@ -193,6 +200,16 @@ Index("events_named", *_EVENT_OWNED, events.c.name, events.c.event_id)
 Index("events_of_all_projects", events.c.deleted, events.c.created_at, events.c.event_id)
 Index("events_sourced", events.c.event_id, sqlite_where=SOURCED)
 
+api_keys = Table(
+    "api_keys",
+    METADATA,
+    Column("prefix", String, primary_key=True),
+    Column("project_id", String, nullable=False),
+    Column("created_at", Integer, nullable=False),
+    Column("doc", LargeBinary, nullable=False),
+)
+Index("api_keys_by_age", api_keys.c.project_id, api_keys.c.created_at, api_keys.c.prefix)
+
 daemons = Table(
     "daemons",
     METADATA,
@@ -219,6 +236,7 @@ marks = Table(
 )
 
 _FORMER_INDEXES = (
+    "requests_pending",
     "subscriptions_by_kind",
     "functions_by_project",
     "functions_by_name",
@@ -240,6 +258,22 @@ def create(connection: Connection) -> None:
             connection.execute(CreateIndex(index, if_not_exists=True))
     for name in _FORMER_INDEXES:
         connection.exec_driver_sql(f"DROP INDEX IF EXISTS {name}")
+
+
+def gaps(connection: Connection) -> list[str]:
+    """Return what ``create`` would change, in words."""
+    there = set(connection.exec_driver_sql("SELECT name FROM sqlite_master").scalars())
+    wanted = [
+        f"{what} {name}"
+        for table in METADATA.sorted_tables
+        for what, name in (
+            ("table", table.name),
+            *(("index", index.name) for index in sorted(table.indexes, key=lambda i: str(i.name))),
+        )
+        if name not in there
+    ]
+    former = [f"index {name} of a former release" for name in _FORMER_INDEXES if name in there]
+    return [*(f"{each} is missing" for each in wanted), *(f"{each} is there" for each in former)]
 
 
 def function_row(function: Function) -> dict[str, Any]:
@@ -309,6 +343,16 @@ def subscription_row(subscription: Subscription) -> dict[str, Any]:
         "kind": subscription.kind,
         "enabled": subscription.enabled,
         "doc": msgspec.json.encode(subscription),
+    }
+
+
+def api_key_row(key: ApiKey) -> dict[str, Any]:
+    """Return the row of an API key."""
+    return {
+        "prefix": key.prefix,
+        "project_id": key.project_id,
+        "created_at": key.created_at,
+        "doc": msgspec.json.encode(key),
     }
 
 

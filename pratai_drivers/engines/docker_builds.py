@@ -14,14 +14,13 @@ from pratai_common import limits
 from pratai_common.errors import BuildError
 from pratai_common.log_context import carried
 from pratai_common.package import PackageFile
-from pratai_drivers.engines.base import BuildSpec, Print
-from pratai_drivers.engines.docker_client import connect, engine_errors
+from pratai_drivers.engines.base import OWN_FILES, BuildSpec, Print
+from pratai_drivers.engines.docker_client import NAME_LABEL, connect, engine_errors
 from pratai_drivers.engines.docker_containers import Containers, bind
 from pratai_drivers.engines.docker_tar import packed
 
 LOG = logging.getLogger(__name__)
-_FUNCTION_FOLDER = "/opt/pratai/function"
-_INSTALL = "/opt/pratai/runner/install"
+_PROGRAMS = "/opt/pratai/runner"
 _OUTPUT = {"stdout": 1, "stderr": 1, "stream": 1}
 _WAIT_SECONDS = 60
 _WRITE_SECONDS = 600
@@ -54,13 +53,14 @@ class Builds:
                 watch.stop()
             state = self._containers.client.inspect_container(container)["State"]
             _check(state, watch.verdict, spec)
-            self._commit(container, spec.base, spec.image)
+            if spec.image is not None:
+                self._commit(container, spec.base, spec.image)
 
     def add_files(self, base: str, image: str, name: str, files: Iterable[PackageFile]) -> None:
         """See Engine; ``name`` is the container's."""
         with engine_errors(), self._containers.created(name, base, {}) as container:
             with closing(connect(_WRITE_SECONDS)) as client:
-                client.put_archive(container, _FUNCTION_FOLDER, packed(files))
+                client.put_archive(container, OWN_FILES.function, packed(files))
             self._commit(container, base, image)
 
     @contextmanager
@@ -70,11 +70,11 @@ class Builds:
             spec.memory, spec.cpus, spec.pids, spec.network, file_mb=spec.disk
         )
         mounts = [bind(spec.settings, "/run/build")]
-        if spec.find_links is not None:
-            mounts.append(bind(spec.find_links, "/run/build/find-links"))
+        mounts += [bind(path, f"/run/build/{name}") for name, path in spec.folders.items()]
         host = {**bounded, "mounts": mounts}
         client = self._containers.client
-        with self._containers.created(spec.name, spec.base, host, [_INSTALL]) as container:
+        command = [f"{_PROGRAMS}/{spec.program}"]
+        with self._containers.created(spec.name, spec.base, host, command) as container:
             output = client.attach_socket(container, _OUTPUT)
             try:
                 client.start(container)
@@ -87,7 +87,7 @@ class Builds:
         client = self._containers.client
         repository, tag = image.rsplit(":", 1)
         command = client.inspect_image(base)["Config"]["Cmd"]
-        conf = {"Cmd": command, "Labels": self._containers.image_labels}
+        conf = {"Cmd": command, "Labels": {**self._containers.image_labels, NAME_LABEL: image}}
         with closing(connect(_WRITE_SECONDS)) as patient:
             patient.commit(container, repository, tag, conf=conf)
 

@@ -16,6 +16,7 @@ from docker.types import Mount, Ulimit
 
 from pratai_common import limits
 from pratai_drivers.engines.base import Container, Exit
+from pratai_drivers.engines.control_groups import ControlGroups
 from pratai_drivers.engines.docker_client import (
     INSTALLATION_LABEL,
     NODE_LABEL,
@@ -25,15 +26,6 @@ from pratai_drivers.engines.docker_client import (
 
 _OPEN_FILES = 1024
 _NO_LOG = {"log_config": {"Type": "none"}}
-_MEMORY_GROUPS = (
-    "/sys/fs/cgroup/memory/docker/{id}",
-    "/sys/fs/cgroup/memory/system.slice/docker-{id}.scope",
-    "/sys/fs/cgroup/docker/{id}",
-    "/sys/fs/cgroup/system.slice/docker-{id}.scope",
-)
-"""Where the kernel accounts for a container's memory: control groups of version 1 and 2, made by
-Docker itself or by systemd.
-"""
 
 
 class DockerContainer(Container):
@@ -43,7 +35,7 @@ class DockerContainer(Container):
         self._containers = containers
         self.id = container_id
         self._name = name
-        self._group: Path | None = None
+        self._groups = ControlGroups(container_id)
 
     def wait(self, seconds: float) -> Exit | None:
         """See Container."""
@@ -62,33 +54,21 @@ class DockerContainer(Container):
 
     def peak_memory(self) -> int | None:
         """See Container."""
-        for name in ("memory.max_usage_in_bytes", "memory.peak"):
-            with suppress(OSError, ValueError):
-                return int((self._memory_group() / name).read_text())
-        return None
+        return self._groups.peak_memory()
+
+    def cpu_seconds(self) -> float | None:
+        """See Container."""
+        return self._groups.cpu_seconds()
 
     def out_of_memory(self) -> bool:
         """See Container."""
-        for name in ("memory.oom_control", "memory.events"):
-            with suppress(OSError, ValueError):
-                lines = (self._memory_group() / name).read_text().splitlines()
-                counts = dict(line.split(" ", 1) for line in lines)
-                return int(counts.get("oom_kill", 0)) > 0
-        return False
+        return self._groups.oom_kills() > 0
 
     def remove(self) -> None:
         """See Container. Should it not go, the next sweep takes it: nobody wants it any more."""
+        self._groups.close()
         self._containers.forget(self._name)
         self._containers.remove(self.id)
-
-    def _memory_group(self) -> Path:
-        """Return the folder of the container's control group; raises OSError if it is not seen."""
-        if self._group is None:
-            folders = (Path(pattern.format(id=self.id)) for pattern in _MEMORY_GROUPS)
-            self._group = next((folder for folder in folders if folder.is_dir()), None)
-        if self._group is None:
-            raise FileNotFoundError(f"no control group of container {self.id}")
-        return self._group
 
 
 class Containers:
@@ -106,6 +86,11 @@ class Containers:
     def client(self) -> Any:
         """This thread's connection to the Docker Engine."""
         return self._clients.mine()
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the Docker Engine answers at a unix socket."""
+        return str(self.client.base_url).startswith("http+docker://")
 
     def create(
         self,
@@ -147,8 +132,8 @@ class Containers:
 
     def start(
         self, name: str, image: str, host: dict[str, Any], environment: Mapping[str, str]
-    ) -> DockerContainer:
-        """Make and start a container for one event."""
+    ) -> str:
+        """Make and start a container; returns its id."""
         container = self.create(name, image, host, environment=environment)
         try:
             self.client.start(container)
@@ -156,7 +141,20 @@ class Containers:
             self.forget(name)
             self.remove(container)
             raise
-        return DockerContainer(self, container, name)
+        return container
+
+    def limit(self, container_id: str, memory: int, cpus: float) -> None:
+        """Give a running container other limits; memory in MB."""
+        size = memory * limits.MIB
+        body = {"Memory": size, "MemorySwap": size, "NanoCpus": self._nano_cpus(cpus)}
+        client = self.client
+        # Not by the client's own method, which does not know NanoCpus.
+        answer = client.post(
+            f"{client.base_url}/v{client.api_version}/containers/{container_id}/update",
+            json=body,
+            timeout=client.timeout,
+        )
+        client._raise_for_status(answer)
 
     def forget(self, name: str) -> None:
         """Say that nobody wants a container any more."""
@@ -221,15 +219,20 @@ class Containers:
         return {
             "mem_limit": size,
             "memswap_limit": size,
-            # Docker refuses more than the host has, where more is simply no limit.
-            "nano_cpus": int(min(cpus, self.processors) * 1e9),
+            "nano_cpus": self._nano_cpus(cpus),
             "pids_limit": pids,
             "cap_drop": ["ALL"],
             "security_opt": ["no-new-privileges"],
             "ipc_mode": "private",
+            # Nothing in a container can end its first process, so that is to be the runner.
+            "init": False,
             "network_mode": network,
             "ulimits": ulimits,
         }
+
+    def _nano_cpus(self, cpus: float) -> int:
+        """Return it as Docker takes it, which refuses more than the host has: no limit at all."""
+        return int(min(cpus, self.processors) * 1e9)
 
 
 def bind(source: Path, target: str) -> Mount:

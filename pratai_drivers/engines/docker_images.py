@@ -46,7 +46,7 @@ class Images:
     def runtimes(self) -> dict[str, str]:
         """Return the image of each runtime; raises EngineError for one that does not exist.
 
-        Those of folders may be made from the built-in runtime ``python3``.
+        Those of folders may be made from a built-in one: ``python3``, or one that is configured.
         """
         built_in = {name: self._built_in(name) for name in self._conf.runtimes}
         folders = {Path(folder).name: Path(folder) for folder in self._conf.runtime_folders}
@@ -61,7 +61,8 @@ class Images:
         """Return the image of a folder that the configuration names."""
         if not _RUNTIME_NAME.fullmatch(name):
             raise EngineError(f"the folder {folder} has no name that a runtime can have")
-        bases = {"SEED": self._seed(), "PYTHON3": self._built_in("python3")}
+        built_in = sorted({"python3", *self._conf.runtimes})
+        bases = {"SEED": self._seed(), **{each.upper(): self._built_in(each) for each in built_in}}
         return self._built(f"runtime-{name}", folder, bases)
 
     def netrules(self) -> str:

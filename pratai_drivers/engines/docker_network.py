@@ -5,6 +5,7 @@ network namespace. A node that cannot set them does not start.
 """
 
 import hashlib
+import ipaddress
 import secrets
 import socket
 from contextlib import suppress
@@ -20,17 +21,27 @@ _RULES_SECONDS = 60
 
 
 def control_plane(conf: cfg.ConfigOpts) -> list[str]:
-    """Return the IPv4 addresses of the scheduler and the collector; the bridge knows no others."""
+    """Return the IPv4 addresses of schedulers, collectors and the registry of images, if there is
+    one; the bridge knows no others. Raises EngineError for a name that has no address.
+    """
     addresses: set[str] = set()
-    for url in (conf.sockets.scheduler, conf.sockets.collector):
+    registry = [conf.registry.url] if conf.registry.url else []
+    for url in (*conf.sockets.scheduler, *conf.sockets.collector, *registry):
         host = urlsplit(url).hostname
-        if host is None:
+        if host is None or _is_ipv6(host):
             continue
         try:
             addresses.update(socket.gethostbyname_ex(host)[2])
         except OSError as error:
             raise EngineError(f"{host} has no address: {error}") from error
     return sorted(addresses)
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).version == 6
+    except ValueError:
+        return False
 
 
 class Network:
@@ -67,9 +78,9 @@ class Network:
         return any(network["Name"] == self.name for network in found)
 
     def remove(self) -> None:
-        """Take the rules and the network away."""
-        self._rules(["remove", self._bridge])
+        """Take the network away, and only then its rules: no container is ever on it without."""
         self._remove_network()
+        self._rules(["remove", self._bridge])
 
     def _remove_network(self) -> None:
         with suppress(docker.errors.NotFound):

@@ -1,8 +1,10 @@
 """Runs the user's code in its container. Standard library only.
 
 Speaks the runner protocol (doc/source/contributor/runner-protocol.rst) over the node's unix
-socket: it asks for the next event, which says "ready", gets it, and answers with the response or
-an error. What the process prints goes to a pipe of the node from the first line on.
+socket: it is told what to load, asks for the next event, which says "ready", gets it, and answers
+with the response or an error. What the process prints goes to a pipe of the node from the first
+line on. With the isolation ``process`` its events are handled by copies of it
+(``pratai_processes.py``).
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import logging
 import os
 import socket
 import sys
+import time
 import traceback
 from binascii import b2a_base64
 from contextlib import suppress
@@ -21,12 +24,10 @@ from json import dumps, loads
 TYPE_CHECKING = False  # not from typing: its import is a tenth of a cold start
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, NoReturn
 
 LINK = "/run/pratai/node.sock"
 OUTPUT = "/run/pratai/output"
-FUNCTION = "/opt/pratai/function"
-PACKAGES = "/opt/pratai/packages"
 RUNNER = "/opt/pratai/runner"
 MODULE = "new_module"
 MAX_RESULT_BYTES = 6 * 1024 * 1024
@@ -45,41 +46,65 @@ class BadResultError(Exception):
 
 
 class Link:
-    """The connection to the node: header lines of JSON, some followed by a body."""
+    """A connection of the process that made this: header lines of JSON, some followed by a body."""
 
-    def __init__(self, path: str) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.connect(path)
-        self._file = self._socket.makefile("rb")
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._file = connection.makefile("rb")
         self._owner = os.getpid()
 
     def send(self, header: dict[str, Any], body: bytes = b"") -> None:
-        """Send a header, whose ``size`` is that of the body, and the body.
+        """Send a header, whose ``size`` is that of the body, and the body."""
+        self.pass_on(framed(header, body))
+
+    def pass_on(self, message: bytes) -> None:
+        """Send what ``framed`` returns.
 
         A process that the user's code forked, and that came back here as if it were the first
         one, ends instead: it has nothing to answer. Nor has the runner when its connection is
-        gone; the node sees that from its exit code.
+        gone; whoever is at its other end sees that from its exit code.
         """
         if os.getpid() != self._owner:
             os._exit(0)
-        line = dumps({**header, "size": len(body)}).encode() + b"\n"
         try:
-            self._socket.sendall(line + body)
+            self._socket.sendall(message)
         except OSError:
             os._exit(LINK_LOST)
 
-    def next(self) -> tuple[dict[str, Any], bytes]:
-        """Say that the function is ready, and wait for its event: header and payload."""
-        self.send({"op": "next"})
+    def receive(self) -> tuple[dict[str, Any], bytes]:
+        """Wait for a message: header and body; raises EOFError where there will be none."""
         line = self._file.readline()
         if not line:
             raise EOFError("the node went away")
         header = loads(line)
         return header, self._file.read(header["size"])
 
-    def error(self, op: str, reason: str, message: str) -> None:
-        """Report a failure of the user's code."""
-        self.send({"op": op, "reason": reason, "message": message[:4096]})
+    def next(self, **said: str) -> tuple[dict[str, Any], bytes]:
+        """Say that the function is ready, and wait for its event: header and payload."""
+        self.send({"op": "next", **said})
+        return self.receive()
+
+    def close(self) -> None:
+        """Let go of it: another process holds it, too."""
+        self._file.close()
+        self._socket.close()
+
+
+def connected(path: str) -> Link:
+    """Return the connection to a socket's path."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.connect(path)
+    return Link(connection)
+
+
+def framed(header: dict[str, Any], body: bytes = b"") -> bytes:
+    """Return a message as it is sent."""
+    return dumps({**header, "size": len(body)}).encode() + b"\n" + body
+
+
+def failed(op: str, reason: str, message: str) -> bytes:
+    """Return what reports a failure of the user's code."""
+    return framed({"op": op, "reason": reason, "message": message[:4096]})
 
 
 def redirect_output(path: str) -> None:
@@ -93,10 +118,10 @@ def redirect_output(path: str) -> None:
             stream.reconfigure(line_buffering=True, errors="backslashreplace")
 
 
-def prepare_imports() -> None:
+def prepare_imports(function: str, packages: str) -> None:
     """Give the user's files and packages precedence, also over modules the runner has loaded."""
-    sys.path[:0] = [FUNCTION, PACKAGES]
-    for name in {entry.split(".")[0] for entry in os.listdir(FUNCTION)}:  # noqa: PTH208
+    sys.path[:0] = [function, packages]
+    for name in {entry.split(".")[0] for entry in os.listdir(function)}:  # noqa: PTH208
         for loaded in [m for m in sys.modules if m == name or m.startswith(name + ".")]:
             del sys.modules[loaded]
 
@@ -160,8 +185,9 @@ def describe(error: BaseException) -> tuple[str, str]:
         return error.reason, str(error)
     if isinstance(error, SystemExit):
         return "exit_code", f"sys.exit({_shown(error.code)})"
-    # Without the runner's own frames: the first is the one that called into the user's code.
-    frames = error.__traceback__.tb_next if error.__traceback__ else None
+    frames = error.__traceback__
+    while frames and frames.tb_frame.f_code.co_filename == __file__:
+        frames = frames.tb_next  # the runner's own are nothing to its reader
     with suppress(Exception):  # the user's own streams
         traceback.print_exception(type(error), error, frames)
     return "exception", "".join(traceback.format_exception_only(type(error), error)).strip()
@@ -181,38 +207,116 @@ def flush() -> None:
             stream.flush()  # type: ignore[union-attr]  # None included
 
 
-def handle(link: Link, main: Callable[[Any], Any], pratai: Any) -> None:
-    """Handle one event; ``pratai`` is the module that functions import."""
-    header, payload = link.next()
-    pratai.context._begin(header["context"], header["timeout"])
-    try:
-        head, body = answer(main(loads(payload)), pratai.Response)
-    except BaseException as error:  # noqa: BLE001 - every way to fail is an answer
-        reason, message = describe(error)
+class Function:
+    """The function that was loaded, and the connection by which its events come."""
+
+    def __init__(self, link: Link, main: Callable[[Any], Any], pratai: Any) -> None:
+        self._link = link
+        self._main = main
+        self._pratai = pratai
+        """The module that functions import."""
+
+    def one_event(self, **said: str) -> None:
+        """Handle one event (isolation ``container``)."""
+        self._link.pass_on(self._handled(*self._link.next(**said)))
+
+    def event_after_event(self) -> None:
+        """Handle events in this process (isolation ``shared``)."""
+        event = self._link.next()
+        while True:
+            # With the answer: whoever has it may call again at once, and this waits by then.
+            self._link.pass_on(self._handled(*event) + framed({"op": "next"}))
+            event = self._link.receive()
+
+    def process_after_process(self, pratai_processes: Any) -> None:
+        """Handle each event in a copy of this process (isolation ``process``), if it can."""
+        try:
+            processes = pratai_processes.Processes()
+        except pratai_processes.ImpossibleError as error:
+            self.one_event(isolation="container", message=str(error))
+            return
+        while True:
+            with processes.fork(self._be_the_copy) as copy:
+                header, payload = self._link.next()
+                self._link.pass_on(copy.answer(framed(header, payload)))
+                try:
+                    processes.clean()
+                    self._pratai._secrets.write()
+                except (pratai_processes.UncleanError, OSError) as error:
+                    os.write(2, f"the runner gives up: {error}\n".encode())
+                    return
+
+    def _be_the_copy(self, channel: socket.socket) -> NoReturn:
+        """Handle one event in a process of its own, which gets it from the runner."""
+        self._link.close()
+        redirect_output(OUTPUT)  # what an event sets on the descriptors it shares with none
+        own = Link(channel)
+        self._rehearse()
+        own.pass_on(self._handled(*own.receive()))
+        os._exit(0)
+
+    def _rehearse(self) -> None:
+        """Write to what handling an event writes to: that a copy gets a page of its own at each
+        first write takes longer than all the rest.
+        """
+        self._pratai.context._begin({}, 0.0)
+        header, body = answer(loads(b'{"": null}'), self._pratai.Response)
+        framed({"op": "response", **header}, body)
         flush()
-        link.error("error", reason, message)
-    else:
+
+    def _handled(self, header: dict[str, Any], payload: bytes) -> bytes:
+        """Handle an event; returns the answer as it is sent."""
+        self._pratai.context._begin(header["context"], header["timeout"])
+        try:
+            head, body = answer(self._main(loads(payload)), self._pratai.Response)
+        except BaseException as error:  # noqa: BLE001 - every way to fail is an answer
+            reason, message = describe(error)
+            flush()
+            return failed("error", reason, message)
         flush()
-        link.send({"op": "response", **head}, body)
+        return framed({"op": "response", **head}, body)
+
+
+def load(wanted: dict[str, Any], body: bytes, pratai: Any) -> Callable[[Any], Any]:
+    """Import the function that the node wants, which finds its secrets, and return its ``main``."""
+    os.environ.update(wanted["environment"])
+    if body:
+        pratai._secrets.take(loads(body)["secrets"])
+    if "TZ" in wanted["environment"]:
+        time.tzset()
+    os.chdir(wanted["function"])
+    prepare_imports(wanted["function"], wanted["packages"])
+    return load_main()
 
 
 def run() -> None:
-    """Be the process of one container."""
-    link = Link(LINK)
+    """Be the first process of a container."""
+    link = connected(LINK)
     redirect_output(OUTPUT)
     sys.path.append(RUNNER)
     pratai = importlib.import_module("pratai")
-    prepare_imports()
     set_up_logging()
+    wanted, body = link.receive()
+    isolation = wanted["isolation"]
+    # Before the user's own modules can be found.
+    processes = importlib.import_module("pratai_processes") if isolation == "process" else None
     try:
-        main = load_main()
+        main = load(wanted, body, pratai)
     except BaseException as error:  # noqa: BLE001 - every way to fail is an answer
         reason, message = describe(error)
         flush()
-        link.error("init_error", reason, message)
+        link.pass_on(failed("init_error", reason, message))
         return
-    handle(link, main, pratai)
+    flush()
+    function = Function(link, main, pratai)
+    if isolation == "process":
+        function.process_after_process(processes)
+    elif isolation == "shared":
+        function.event_after_event()
+    else:
+        function.one_event()
 
 
 if __name__ == "__main__":
-    run()
+    with suppress(EOFError):  # nobody wants it any more
+        run()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from prataiclient.rest import Json
+from prataiclient.resources import Json, Request
 
 _SHOWN = ("request_id", "function_id", "status", "reason", "run_ms")
 
@@ -30,17 +30,17 @@ def branches(encoding: str) -> Branches:
     return _UNICODE
 
 
-def tree(root: Json, descendants: Iterable[Json], name: Callable[[str], str]) -> Json:
+def tree(root: Request, descendants: Iterable[Request], name: Callable[[str], str]) -> Json:
     """Return a request as a tree: some of its fields, the name of its ``function``, and its
     ``children``, which are trees. ``name`` returns a function's name by its id.
 
     A descendant whose parent is not among them is a child of the root.
     """
     top = _node(root, name)
-    found = [(each["parent_id"], _node(each, name)) for each in descendants]
+    found = [(each.parent_id, _node(each, name)) for each in descendants]
     nodes = {node["request_id"]: node for _, node in found} | {top["request_id"]: top}
     for parent_id, node in found:
-        nodes.get(parent_id, top)["children"].append(node)
+        nodes.get(parent_id or "", top)["children"].append(node)
     return top
 
 
@@ -55,9 +55,9 @@ def drawn(top: Json, marked: str, branches: Branches) -> Iterator[str]:
         yield f"{label:{width}}  {state}  {node['request_id']}{arrow}\n"
 
 
-def _node(request: Json, name: Callable[[str], str]) -> Json:
-    shown = {field: request[field] for field in _SHOWN}
-    return {**shown, "function": name(request["function_id"]), "children": []}
+def _node(request: Request, name: Callable[[str], str]) -> Json:
+    shown = {field: getattr(request, field) for field in _SHOWN}
+    return {**shown, "function": name(request.function_id), "children": []}
 
 
 def _rows(node: Json, before: str, under: str, branches: Branches) -> Iterator[tuple[str, Json]]:

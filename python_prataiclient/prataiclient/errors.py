@@ -2,9 +2,20 @@
 
 
 class ClientError(Exception):
-    """Base; also whatever has no kind of its own."""
+    """Base; also whatever has no kind of its own.
+
+    ``status`` is that of the HTTP answer, ``reason`` the service's word for what went wrong, where
+    it was the service that said so.
+    """
 
     exit_code = 1
+
+    def __init__(
+        self, message: str, *, status: int | None = None, reason: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
 
 
 class NotFoundError(ClientError):
@@ -27,12 +38,23 @@ class UnavailableError(ClientError):
     exit_code = 5
 
 
+class WaitTimeoutError(ClientError):
+    """What was waited for had not ended when the caller's patience had."""
+
+
 class UnsuccessfulError(ClientError):
     """What was waited for ended, but not well."""
 
 
 class RequestFailedError(UnsuccessfulError):
-    """A request ended with a reason: the user's code failed, or it was cancelled."""
+    """A request ended with a ``reason``: the user's code failed, or it was cancelled.
 
-    def __init__(self, request_id: str, reason: str, message: str) -> None:
-        super().__init__(f"request {request_id} ended badly: {reason}: {message}")
+    ``request_id`` is the request's, ``explanation`` what is said of it.
+    """
+
+    def __init__(self, request_id: str, reason: str, explanation: str) -> None:
+        super().__init__(
+            f"request {request_id} ended badly: {reason}: {explanation}", reason=reason
+        )
+        self.request_id = request_id
+        self.explanation = explanation

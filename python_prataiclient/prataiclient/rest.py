@@ -3,17 +3,17 @@
 import codecs
 import itertools
 import json
-import mimetypes
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from pathlib import Path
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from keystoneauth1 import adapter
 from keystoneauth1 import exceptions as keystone_exceptions
 
+from prataiclient.connection import log_in
 from prataiclient.errors import (
     ClientError,
     NotFoundError,
@@ -21,11 +21,11 @@ from prataiclient.errors import (
     RequestFailedError,
     UnavailableError,
 )
-from prataiclient.session import log_in
+from prataiclient.resources import Json, Resource
 
-Json = dict[str, Any]
+R = TypeVar("R", bound=Resource)
 _REFUSALS = frozenset({400, 401, 403, 405, 409, 413, 415, 422, 429})
-_SECRETS = frozenset({"password", "auth_secret"})
+_SECRETS = frozenset({"password", "auth_secret", "trust", "value"})
 _LONGEST_PAGE = 1000
 _CONNECT_SECONDS = 30
 
@@ -42,11 +42,12 @@ class Rest:
 
     def pages(
         self,
+        kind: type[R],
         path: str,
         name: str,
         query: Mapping[str, str | bool | None],
         most: int | None = None,
-    ) -> Iterator[Json]:
+    ) -> Iterator[R]:
         """Yield a list's items, so many at most; a page is read when the one before it is used
         up. Of a query, what is ``None`` or ``False`` is not said.
         """
@@ -57,7 +58,7 @@ class Rest:
         }
         if most is not None:
             given["limit"] = min(most, _LONGEST_PAGE)
-        return itertools.islice(self._items(path, name, given), most)
+        return itertools.islice(map(kind, self._items(path, name, given)), most)
 
     def _items(self, path: str, name: str, query: Json) -> Iterator[Json]:
         while True:
@@ -67,7 +68,7 @@ class Rest:
                 return
             query = {**query, "marker": page["next"]}
 
-    def upload(self, method: str, path: str, package: Path, settings: Mapping[str, Any]) -> Json:
+    def upload(self, method: str, path: str, package: bytes, settings: Mapping[str, Any]) -> Json:
         """Send a zip with its settings; returns what was made of them."""
         body, content_type = _multipart(package, json.dumps(settings))
         headers, log = {"Content-Type": content_type}, _may_be_logged(settings)
@@ -125,38 +126,61 @@ def is_of_function(answer: Any) -> bool:
     return bool(answer.headers.get("X-Pratai-Answered-By") == "function")
 
 
+def moment(at: datetime) -> str:
+    """Return a time as the API takes it; raises RefusedError for one without a zone."""
+    if at.tzinfo is None:
+        raise RefusedError(f"the time {at} has no zone")
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def key_header(key: str | None) -> dict[str, str]:
+    """Return what says that whatever is repeated with this key is the same."""
+    return {} if key is None else {"Idempotency-Key": key}
+
+
 def _may_be_logged(settings: Mapping[str, Any]) -> bool:
     """Say whether nothing of this is secret: ``--verbose`` shows calls with their bodies."""
     return not _SECRETS.intersection(settings)
 
 
 def _failure(answer: Any) -> ClientError:
-    code = answer.status_code
+    status = answer.status_code
     request_id = answer.headers.get("X-Pratai-Request-Id")
+    reason = None
     try:
         error = answer.json()["error"]
-        if code == 502 and request_id is not None:
-            return RequestFailedError(request_id, error["reason"], error["message"])
-        message = f"{error['message']} (HTTP {code}, {error['http_request_id']})"
+        reason = error["reason"]
+        if status == 502 and request_id is not None:
+            return RequestFailedError(request_id, reason, error["message"])
+        message = f"{error['message']} (HTTP {status}, {error['http_request_id']}){_again(answer)}"
     except (ValueError, KeyError, TypeError):
-        message = f"the service answered HTTP {code}, and not as Pratai's API does"
-    if code == 404:
-        return NotFoundError(message)
-    if code in _REFUSALS:
-        return RefusedError(message)
-    return UnavailableError(message) if code >= 500 else ClientError(message)
+        message = f"the service answered HTTP {status}, and not as Pratai's API does"
+    return _kind(status)(message, status=status, reason=reason)
 
 
-def _multipart(package: Path, metadata: str) -> tuple[bytes, str]:
+def _kind(status: int) -> type[ClientError]:
+    if status == 404:
+        return NotFoundError
+    if status in _REFUSALS:
+        return RefusedError
+    return UnavailableError if status >= 500 else ClientError
+
+
+def _again(answer: Any) -> str:
+    """Say when to try again, where the service does. Nothing is tried again unasked."""
+    seconds = answer.headers.get("Retry-After")
+    return f"; try again in {seconds} s" if seconds else ""
+
+
+def _multipart(package: bytes, metadata: str) -> tuple[bytes, str]:
     """Return a form of the metadata and the zip, and its content type."""
     boundary = secrets.token_hex(16)
-    kind = mimetypes.guess_type(package.name)[0] or "application/octet-stream"
     head = (
         f"--{boundary}\r\n"
         'Content-Disposition: form-data; name="metadata"\r\n\r\n'
         f"{metadata}\r\n--{boundary}\r\n"
         'Content-Disposition: form-data; name="zip_file"; filename="package.zip"\r\n'
-        f"Content-Type: {kind}\r\n\r\n"
+        "Content-Type: application/zip\r\n\r\n"
     )
-    body = head.encode() + package.read_bytes() + f"\r\n--{boundary}--\r\n".encode()
+    body = head.encode() + package + f"\r\n--{boundary}--\r\n".encode()
     return body, f"multipart/form-data; boundary={boundary}"

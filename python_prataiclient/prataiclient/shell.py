@@ -4,34 +4,71 @@ import importlib.metadata
 import logging
 import os
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, Namespace
 from functools import cached_property
 from typing import Any
 
 from cliff.app import App
-from cliff.command import Command
 from cliff.commandmanager import CommandManager
+from stevedore import NamedExtensionManager
 
 from prataiclient.client import Client
-from prataiclient.errors import ClientError
-from prataiclient.session import add_options, make_adapter
+from prataiclient.plugin import COMMANDS
+from prataiclient.session import add_options, open_client
+
+_NOUNS = frozenset(
+    {"cluster", "event", "key", "quota", "request", "runtime", "secret", "subscription", "version"}
+)
+"""What stands for itself here; in the ``openstack`` program all is below ``function``."""
 
 _PIPE_CLOSED = 141
 """What a shell says of a program that SIGPIPE ended, and cliff where it notices it first."""
 
 
+class Commands(CommandManager):
+    """The plug-in's commands, under the names that they have here. None is loaded before it runs:
+    cliff's own manager loads them all.
+    """
+
+    def load_commands(self, namespace: str) -> None:
+        """See cliff."""
+        self.group_list.append(namespace)
+        found: Any = NamedExtensionManager(namespace, names=[])
+        for entry_point in found.list_entry_points():
+            self.commands[name_of(entry_point.name)] = entry_point
+
+
+def name_of(entry_point: str) -> str:
+    """Return a command's name here: ``request-list`` for what ``function request list`` is there,
+    as an entry point ``function_request_list``.
+    """
+    words = entry_point.split("_")
+    return "-".join(words[1:] if words[1] in _NOUNS else words)
+
+
+class Connections:
+    """Where commands find their client, as in the ``openstack`` program."""
+
+    def __init__(self, options: Namespace) -> None:
+        self._options = options
+
+    @cached_property
+    def pratai(self) -> Client:
+        """The client, made when a command needs it first."""
+        return open_client(os.environ, self._options)
+
+
 class PrataiShell(App):
-    """One command of cliff's group ``pratai.cli``, or its interactive shell."""
+    """One command, or the interactive shell."""
 
     def __init__(self) -> None:
         self._version = importlib.metadata.version("python-prataiclient")
         super().__init__(
             description="Functions that run on events, for OpenStack",
             version=self._version,
-            command_manager=CommandManager("pratai.cli", convert_underscores=False),
+            command_manager=Commands(COMMANDS, convert_underscores=False),
             deferred_help=True,
         )
-        self.exit_code = 0
 
     def build_option_parser(
         self,
@@ -87,15 +124,9 @@ class PrataiShell(App):
             return 0
         return int(super().run(argv))
 
-    @cached_property
-    def client(self) -> Client:
-        """The connection that commands use, made when the first needs it."""
-        return Client(make_adapter(os.environ, self.options))
-
-    def clean_up(self, cmd: Command, result: int, err: BaseException | None) -> None:
-        """Note what kind of failure ended a command; cliff has told the user of it."""
-        if isinstance(err, ClientError):
-            self.exit_code = err.exit_code
+    def initialize_app(self, argv: list[str]) -> None:
+        """Let commands find their client."""
+        self.client_manager = Connections(self.options)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -107,4 +138,4 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # nobody reads on; the interpreter would complain when it ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _PIPE_CLOSED
-    return shell.exit_code or code
+    return code

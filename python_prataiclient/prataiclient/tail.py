@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from prataiclient.client import Client
-from prataiclient.rest import Json
-from prataiclient.waiting import FINAL
 
 _AT_ONCE = 20
 """So many unfinished requests are read at a time, the oldest first; the others wait."""
@@ -22,7 +20,7 @@ class Tail:
         self._client = client
         self._function_id = function_id
         newest = next(client.requests(1, function_id=function_id), None)
-        self._since = datetime.min.replace(tzinfo=UTC) if newest is None else _created(newest)
+        self._since = datetime.min.replace(tzinfo=UTC) if newest is None else newest.created_at
         self._seen: dict[str, datetime] = {}
         self._waiting: deque[str] = deque()
         self._open: dict[str, _Log] = {}
@@ -41,10 +39,10 @@ class Tail:
         """Note the requests that are new, oldest first."""
         found: dict[str, datetime] = {}
         for request in self._client.requests(function_id=self._function_id):
-            if _created(request) < self._since:
+            if request.created_at < self._since:
                 break
-            if request["request_id"] not in self._seen:
-                found[request["request_id"]] = _created(request)
+            if request.request_id not in self._seen:
+                found[request.request_id] = request.created_at
         self._waiting.extend(reversed(found))
         self._seen.update(found)
         if self._seen:
@@ -53,7 +51,7 @@ class Tail:
 
     def _more(self, request_id: str) -> Iterator[tuple[str, str]]:
         # The status before the log: what is final now was printed before.
-        final = self._client.request(request_id)["status"] in FINAL
+        final = self._client.request(request_id).ended
         text = self._open[request_id].add(self._client.request_log(request_id), final)
         if final:
             del self._open[request_id]
@@ -72,7 +70,3 @@ class _Log:
         fresh = content[self._taken :]
         self._taken += len(fresh)
         return self._decoder.decode(fresh, final)
-
-
-def _created(request: Json) -> datetime:
-    return datetime.fromisoformat(request["created_at"])

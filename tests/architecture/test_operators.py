@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-import textwrap
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import yaml
 
 from pratai_common import conf as configuration
 from pratai_launcher.daemon import SLACK_SECONDS
+from tests.pages import blocks
 
 ROOT = Path(__file__).parent.parent.parent
 UNITS = ROOT / "deploy" / "systemd"
@@ -116,6 +116,14 @@ def test_every_daemon_has_a_unit() -> None:
     started = {settings(unit)["ExecStart"][0].split()[0] for unit in SERVICES}
     assert started == {f"{INSTALLED}{name}" for name in DAEMONS}
     assert scripts() >= DAEMONS
+
+
+@pytest.mark.parametrize("unit", SERVICES)
+def test_no_daemon_takes_all_the_memory(unit: str) -> None:
+    """What libzmq holds of a message half sent is bounded by nothing else."""
+    there = settings(unit)
+    assert (there["MemoryMax"], there["MemorySwapMax"]) == (["4G"], ["0"])
+    assert there["Restart"][0] in ("always", "on-failure")
 
 
 def _exposed(units: Path, unit: str) -> subprocess.CompletedProcess[str]:
@@ -269,7 +277,7 @@ def test_containers_run_programs_that_there_are() -> None:
         if service["image"].startswith("pratai:"):
             words = " ".join(service["command"])
             started |= set(re.findall(r"\b(pratai-[a-z-]+)(?= )", words))
-    assert started == DAEMONS | {"pratai-db-init", "pratai-nginx-conf"}
+    assert started == DAEMONS | {"pratai-db-init", "pratai-keys", "pratai-nginx-conf"}
     assert started <= scripts()
 
 
@@ -282,14 +290,21 @@ def test_options_in_configuration_files_are_known(path: str) -> None:
     assert found - known_options() - _keystone_password() == set()
 
 
-def test_options_in_the_installation_guide_are_known() -> None:
-    guide = (ROOT / "doc/source/admin/install.rst").read_text()
-    blocks = re.findall(r"code-block:: ini\n\n((?:   .*\n|\n)+)", guide)
-    assert len(blocks) == 3
-    for block in blocks:
-        found = options_of(textwrap.dedent(block))
-        assert found
-        assert found - known_options() == set()
+PAGES = sorted((ROOT / "doc" / "source").rglob("*.rst"))
+
+
+def test_options_in_the_documents_are_known() -> None:
+    """Those in ``ini`` blocks, and those that are named with their group; of our own groups."""
+    known = known_options()
+    groups = {group for group, _ in known}
+    found = set()
+    for page in PAGES:
+        named = re.findall(r"``\[(\w+)\]\s+(\w+)", page.read_text())
+        there = {*named, *(each for block in blocks(page, "ini") for each in options_of(block))}
+        unknown = {(group, name) for group, name in there if group in groups} - known
+        assert unknown == set(), page
+        found |= there
+    assert len(found & known) > 50
 
 
 def _keystone_password() -> set[tuple[str, str]]:
@@ -304,6 +319,18 @@ def test_a_node_is_given_no_password() -> None:
     assert groups == {"DEFAULT", "sockets", "driver", "archives"}
     driver = composition()["services"]["driver"]
     assert "secrets" not in driver
+
+
+def test_a_node_is_given_no_key_of_the_control_plane() -> None:
+    """Nor may any daemon write there: whose key lies in the folder is admitted."""
+    services = composition()["services"]
+    keys = {
+        name: [each for each in service.get("volumes", []) if "keys.d" in each]
+        for name, service in services.items()
+    }
+    assert keys["driver"] == ["/etc/pratai/node-keys.d:/etc/pratai/keys.d:ro"]
+    for name in DAEMONS - {"pratai-driver", "pratai-api"} | {"pratai-api1"}:
+        assert keys[name.removeprefix("pratai-")] == ["/etc/pratai/keys.d:/etc/pratai/keys.d:ro"]
 
 
 # devstack
@@ -323,6 +350,8 @@ is_service_enabled() { [[ " pratai-api $ALSO " == *" $1 "* ]]; }
 get_python_exec_prefix() { echo /opt/stack/data/venv/bin; }
 die() { echo "died: $*"; exit 1; }
 /opt/stack/data/venv/bin/pratai-db-init() { record pratai-db-init "$@"; }
+/opt/stack/data/venv/bin/pratai-keys() { record pratai-keys "$@"; }
+hostname() { echo devstack; }
 source "$1/settings"
 for phase in "stack pre-install" "stack install" "stack post-config" "stack extra" \
     "stack test-config" "unstack " "clean "; do
@@ -351,6 +380,9 @@ def test_the_devstack_plugin_starts_and_stops_every_daemon() -> None:
     init = next(index for index, call in enumerate(calls) if call[0] == "pratai-db-init")
     first = next(index for index, call in enumerate(calls) if call[0] == "run_process")
     assert phases[3] < init < first < phases[4]
+    keys = [index for index, call in enumerate(calls) if call[0] == "pratai-keys"]
+    assert [calls[index][3:] for index in keys] == [["init"], ["node", "devstack"]]
+    assert phases[3] < min(keys) < max(keys) < first
     endpoint = next(call for call in calls if call[0] == "get_or_create_endpoint")
     assert endpoint[1:] == ["function", "RegionOne", "http://192.0.2.1:9096"]
 

@@ -16,6 +16,7 @@ PACKAGES = [
     "pratai_launcher",
     "pratai_runtimes",
     "python_prataiclient/prataiclient",
+    "pratai_dashboard/pratai_dashboard",
 ]
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 

@@ -15,7 +15,7 @@ def test_swift_is_away(in_swift: InSwift, swift: Swift, tmp_path: Path) -> None:
     archives = in_swift(tmp_path)
     archives.prepare()
     name = archives.put(b"content")
-    with swift.away():
+    with swift.service.away():
         with pytest.raises(ArchivesUnavailableError, match="cannot be written"):
             archives.put(b"more")
         with pytest.raises(ArchivesUnavailableError, match="cannot be read"):
@@ -45,7 +45,7 @@ def test_keystone_is_away(in_swift: InSwift, keystone: Keystone, tmp_path: Path)
     known = in_swift(tmp_path)
     known.prepare()
     new = in_swift(tmp_path)
-    with keystone.away():
+    with keystone.service.away():
         name = known.put(b"content")  # it has a token
         with pytest.raises(ArchivesUnavailableError, match="where Swift is"):
             new.get(name)

@@ -1,22 +1,22 @@
 """A stack on Elasticsearch, and what its store has to say of what clients sent."""
 
-import base64
-import hashlib
 import itertools
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from tests.elasticsearch_server import Cluster
 from tests.faults.clients import Clients
+from tests.faults.senders import Sender
+from tests.faults.stored import Stored, payload_of, sha256
 from tests.packages import ECHO
 from tests.stack import Stack
 from tests.waiting import until
 
+_CLIENTS = 8
+_PAUSE_SECONDS = 0.05
 _numbers = itertools.count()
 
 
@@ -28,26 +28,27 @@ class Platform:
     def __init__(self, cluster: Cluster, stack: Stack, prefix: str) -> None:
         self.cluster = cluster
         self.stack = stack
-        self.requests = f"{prefix}-requests"
+        self.stored = Stored(cluster, prefix)
         self.ticking = stack.function(ECHO, event="timer", frequency=1 / 60)
-        until(lambda: self._ended(self.ticking) > 1, "the timer ticks")
+        until(lambda: self.stored.ended(self.ticking) > 1, "the timer ticks")
 
     def clients(self) -> Clients:
         """Return clients of a new function."""
-        return Clients(self.stack.url, self.stack.function(ECHO))
+        function_id = self.stack.function(ECHO)
+        senders = [Sender(self.stack.url, function_id) for _ in range(_CLIENTS)]
+        return Clients(senders, _PAUSE_SECONDS)
 
     def ticks(self) -> list[int]:
         """Return the numbers of the ticks that are stored, in the order of their being due."""
-        inputs = [each["input"]["content"] for each in self._documents(self.ticking)]
-        return sorted(json.loads(base64.b64decode(each))["tick"] for each in inputs)
+        return sorted(payload_of(each)["tick"] for each in self.stored.runs(self.ticking))
 
     def later_ticks(self, before: list[int]) -> list[int]:
         """Wait for ticks that are new; returns all but those ``before``, which are as they were.
 
         None of them is stored twice.
         """
-        ended = self._ended(self.ticking)
-        until(lambda: self._ended(self.ticking) > ended + 1, "the timer goes on")
+        ended = self.stored.ended(self.ticking)
+        until(lambda: self.stored.ended(self.ticking) > ended + 1, "the timer goes on")
         ticks = self.ticks()
         assert len(ticks) == len(set(ticks))
         assert ticks[: len(before)] == before
@@ -61,12 +62,11 @@ class Platform:
         """
         accepted = {each.request_id: key for key, each in clients.accepted.items()}
         until(
-            lambda: self._ended(clients.function_id) >= len(accepted),
+            lambda: self.stored.ended(clients.function_id) >= len(accepted),
             "all that was accepted is final",
         )
-        stored = {
-            each["request_id"]: each["record"] for each in self._documents(clients.function_id)
-        }
+        found = self.stored.runs(clients.function_id)
+        stored = {each["request_id"]: each["record"] for each in found}
         events = Counter(each["event"]["id"] for each in stored.values())
         attempts = Counter(len(each["attempts"]) for each in stored.values())
         late = [
@@ -90,8 +90,8 @@ class Platform:
         assert stored.keys() == accepted.keys(), said
         assert attempts.keys() == {1}, said
         assert {each["status"] for each in stored.values()} == {"success"}, said
-        assert self._results(clients.function_id) == {
-            each: _sha256(key) for each, key in accepted.items()
+        assert {each["request_id"]: each["result"]["sha256"] for each in found} == {
+            each: sha256(key) for each, key in accepted.items()
         }, said
         runs = self._runs()
         assert {runs[each] for each in accepted} == {1}, said
@@ -106,22 +106,6 @@ class Platform:
     @property
     def _spool(self) -> Path:
         return self.stack.folder / "state" / "nodes" / self.stack.node / "spool"
-
-    def _results(self, function_id: str) -> dict[str, str]:
-        found = self._documents(function_id)
-        return {each["request_id"]: each["result"]["sha256"] for each in found}
-
-    def _documents(self, function_id: str) -> list[dict[str, Any]]:
-        """Return all runs of a function, as the store has them."""
-        self.cluster.call("POST", f"{self.requests}/_refresh")
-        query = {"size": 10_000, "query": _runs_of(function_id)}
-        found = self.cluster.call("POST", f"{self.requests}/_search", query)
-        return [each["_source"] for each in found["hits"]["hits"]]
-
-    def _ended(self, function_id: str) -> int:
-        """Return how many runs of a function are final."""
-        query = _runs_of(function_id, {"exists": {"field": "ended_at"}})
-        return int(self.cluster.call("POST", f"{self.requests}/_count", {"query": query})["count"])
 
 
 @contextmanager
@@ -147,13 +131,4 @@ def platform(
         yield Platform(cluster, stack.start(), prefix)
     finally:
         stack.stop()
-        cluster.call("DELETE", ",".join(cluster.call("GET", f"{prefix}-*")))
-
-
-def _runs_of(function_id: str, *further: dict[str, Any]) -> dict[str, Any]:
-    terms = [{"term": {"function_id": function_id}}, {"term": {"kind": "run"}}, *further]
-    return {"bool": {"filter": terms}}
-
-
-def _sha256(payload: str) -> str:
-    return hashlib.sha256(json.dumps(payload).encode()).hexdigest()
+        Stored(cluster, prefix).remove()

@@ -39,16 +39,12 @@ class Apart(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Cluster]:
-    cluster = Cluster()
-    try:
-        cluster.start()
-        # It looks at the disk each half minute by itself; more often than this it cannot.
-        often = {"persistent": {"cluster.info.update.interval": "10s"}}
-        cluster.call("PUT", "_cluster/settings", often)
-        yield cluster
-    finally:
-        cluster.remove()
+def server(elasticsearch_server: Cluster) -> Cluster:
+    """A single server."""
+    # It looks at the disk each half minute by itself; more often than this it cannot.
+    often = {"persistent": {"cluster.info.update.interval": "10s"}}
+    elasticsearch_server.call("PUT", "_cluster/settings", often)
+    return elasticsearch_server
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +54,13 @@ def alone(server: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield running
 
 
-@pytest.fixture
-def apart(server: Cluster, tmp_path: Path) -> Iterator[Apart]:
+@pytest.fixture(scope="module")
+def apart(server: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apart]:
     """A platform that reaches a single server by a way of its own."""
     way = Way(urlsplit(server.hosts[0]).port or 0)
     try:
-        with platform(server, tmp_path, hosts=[f"http://127.0.0.1:{way.port}"]) as running:
+        folder, hosts = tmp_path_factory.mktemp("apart"), [f"http://127.0.0.1:{way.port}"]
+        with platform(server, folder, hosts=hosts) as running:
             yield Apart(running, way)
     finally:
         way.close()
@@ -121,7 +118,7 @@ def test_a_node_of_a_cluster_is_killed(three: Platform) -> None:
     with three.clients() as clients:
         clients.go_on()
         before = three.ticks()
-        victim = three.cluster.holder_of(three.requests)
+        victim = three.cluster.holder_of(three.stored.requests)
         three.cluster.kill_node(victim)
         recovery = clients.go_on()
     three.check(clients, recovery)

@@ -1,5 +1,6 @@
 """A daemon is killed at the worst moment, and what was accepted still ends."""
 
+import itertools
 import os
 import signal
 import threading
@@ -13,17 +14,31 @@ from tests.packages import package
 from tests.stack import Stack
 from tests.waiting import until
 
-MODULE = "import time\ndef main(p=None):\n    time.sleep(p)\n    return p\n"
+SLEEPS = package("import time\ndef main(p=None):\n    time.sleep(p)\n    return p\n")
+pytestmark = pytest.mark.alone
+"""A node that finds no processor for two seconds is lost, and what it ran is repeated."""
+
 SHORT_LEASES = {
     "scheduler": {"node_lease_seconds": 2, "lease_seconds": 2, "adopt_seconds": 2},
 }
 
 
-@pytest.fixture
-def mine(tmp_path: Path) -> Iterator[Stack]:
-    stack = Stack(tmp_path, SHORT_LEASES).start()
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    stack = Stack(tmp_path_factory.mktemp("killed"), SHORT_LEASES).start()
     yield stack
     stack.stop()
+
+
+@pytest.fixture
+def mine(running: Stack) -> Iterator[Stack]:
+    """A stack whose daemons may be killed: each is there again after the test."""
+    before = set(running.pids())
+    yield running
+    for pid in itertools.chain(*running.pids().values()):
+        os.kill(pid, signal.SIGCONT)
+    until(lambda: set(running.pids()) == before, "what was killed was started again")
+    until(running._up, "the stack runs")
 
 
 def _restarted(stack: Stack, script: str, former: int) -> bool:
@@ -31,9 +46,9 @@ def _restarted(stack: Stack, script: str, former: int) -> bool:
 
 
 def test_the_scheduler_between_acceptance_and_dispatch(mine: Stack) -> None:
-    function = mine.function(package(MODULE))
+    function = mine.function(SLEEPS)
     scheduler = mine.pids()["pratai-scheduler"][0]
-    os.kill(scheduler, signal.SIGSTOP)
+    mine.halt(scheduler)
     sent = [mine.submit(function, 0) for _ in range(5)]
     states = [mine.get(f"/v1/requests/{each}") for each in sent]
     assert [(each["status"], each["attempts"]) for each in states] == [("queued", [])] * 5
@@ -45,7 +60,7 @@ def test_the_scheduler_between_acceptance_and_dispatch(mine: Stack) -> None:
 
 
 def test_the_scheduler_while_a_request_runs(mine: Stack) -> None:
-    function = mine.function(package(MODULE))
+    function = mine.function(SLEEPS)
     request_id = mine.submit(function, 4)
     until(lambda: mine.get(f"/v1/requests/{request_id}")["status"] == "running", "it runs")
     os.kill(mine.pids()["pratai-scheduler"][0], signal.SIGKILL)
@@ -53,20 +68,10 @@ def test_the_scheduler_while_a_request_runs(mine: Stack) -> None:
     assert (ended["result"], len(ended["attempts"])) == (4, 1)
 
 
-def test_the_node_while_a_request_runs(mine: Stack) -> None:
-    function = mine.function(package(MODULE))
-    request_id = mine.submit(function, 3)
-    until(lambda: mine.get(f"/v1/requests/{request_id}")["status"] == "running", "it runs")
-    os.kill(mine.pids()["pratai-driver"][0], signal.SIGKILL)
-    ended = mine.ended(request_id)
-    assert ended["result"] == 3
-    assert [each["reason"] for each in ended["attempts"]] == ["node_lost", None]
-
-
 def test_the_collector_while_results_arrive(mine: Stack) -> None:
-    function = mine.function(package(MODULE))
+    function = mine.function(SLEEPS)
     collector = mine.pids()["pratai-collector"][0]
-    os.kill(collector, signal.SIGSTOP)
+    mine.halt(collector)
     sent = [mine.submit(function, 0) for _ in range(3)]
     spool = mine.folder / "state" / "nodes" / mine.node / "spool"
     until(lambda: len(list(spool.glob("*.result"))) == 3, "the results are in the spool")
@@ -78,7 +83,7 @@ def test_the_collector_while_results_arrive(mine: Stack) -> None:
 
 def test_the_api_while_a_caller_waits(mine: Stack) -> None:
     """The caller hears nothing; with the same key it gets the result of the one run later."""
-    function = mine.function(package(MODULE), type="wait_for_response")
+    function = mine.function(SLEEPS, type="wait_for_response")
     path, key = f"/v1/functions/{function}", {"Idempotency-Key": "once"}
     broken: list[requests.RequestException] = []
 
@@ -90,7 +95,8 @@ def test_the_api_while_a_caller_waits(mine: Stack) -> None:
 
     caller = threading.Thread(target=call)
     caller.start()
-    until(lambda: mine.get("/v1/requests?status=running")["requests"], "it runs")
+    its = f"/v1/requests?function_id={function}"
+    until(lambda: mine.get(f"{its}&status=running")["requests"], "it runs")
     arbiter = mine.pids()["pratai-api"][0]
     workers = Path(f"/proc/{arbiter}/task/{arbiter}/children").read_text().split()
     for pid in (arbiter, *map(int, workers)):
@@ -100,26 +106,5 @@ def test_the_api_while_a_caller_waits(mine: Stack) -> None:
     until(mine._up, "the stack runs")
     again = mine.call("POST", path, json={"payload": 3}, headers=key)
     assert (again.status_code, again.json()) == (200, 3)
-    listed = mine.get("/v1/requests")["requests"]
+    listed = mine.get(its)["requests"]
     assert [(each["status"], len(each["attempts"])) for each in listed] == [("success", 1)]
-
-
-def test_the_agent_between_ticks(mine: Stack) -> None:
-    """Ticks go on, and none of them is run twice."""
-    function = mine.function(
-        package("def main(p=None): return p\n"), event="timer", frequency=1 / 60
-    )
-    path = f"/v1/requests?function_id={function}&status=success&sort=created_at:asc"
-
-    def ticks() -> list[int]:
-        found = mine.get(path)["requests"]
-        return [mine.get(f"/v1/requests/{each['request_id']}")["result"]["tick"] for each in found]
-
-    until(lambda: len(ticks()) >= 2, "it ticks")
-    agent = mine.pids()["pratai-agent"][0]
-    os.kill(agent, signal.SIGKILL)
-    until(lambda: _restarted(mine, "pratai-agent", agent), "it was started again")
-    before = len(ticks())
-    until(lambda: len(ticks()) >= before + 2, "it ticks again")
-    seen = ticks()
-    assert len(set(seen)) == len(seen)

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -43,13 +43,13 @@ class Far(NamedTuple):
 
 @pytest.fixture(scope="module", params=["filesystem", "swift"])
 def far(request: pytest.FixtureRequest) -> Iterator[Far]:
-    settings = {"driver": {"memory": 64}}
+    settings: dict[str, dict[str, Any]] = {"driver": {"engine": "null", "memory": 64}}
     if request.param == "swift":
         swift: Swift = request.getfixturevalue("swift")
         settings |= swift.settings("far")
     with TemporaryDirectory() as folder, TemporaryDirectory() as state:
         stack = Stack(Path(folder), settings).start()
-        node = Node(stack, state=Path(state), memory=2048)
+        node = Node(stack, state=Path(state), engine="docker", memory=2048)
         yield Far(stack, node, Path(state))
         node.end(signal.SIGTERM)
         stack.stop()
@@ -125,8 +125,8 @@ def test_swift_is_away_when_an_input_is_to_be_fetched(far: Far, patient: str, sw
     assert far.stack.run(patient, payload)["result"] == "x"
     assert far.node.end(signal.SIGTERM) == 0
     request_id = far.stack.submit(patient, payload)
-    with swift.away():
-        node = Node(far.stack, state=far.state, memory=2048)
+    with swift.service.away():
+        node = Node(far.stack, state=far.state, engine="docker", memory=2048)
         until(
             lambda: far.stack.get(f"/v1/requests/{request_id}")["attempts"][:1],
             "the node has tried it",

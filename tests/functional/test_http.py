@@ -16,11 +16,24 @@ from tests.stack import Stack
 
 pytestmark = pytest.mark.usefixtures("still_fine")
 
+
+@pytest.fixture(scope="module")
+def stack(null_stack: Stack) -> Stack:
+    """Whose functions answer what came in: none of this is about what runs them."""
+    return null_stack
+
+
+@pytest.fixture(scope="module")
+def echo(stack: Stack) -> str:
+    return stack.function(ECHO)
+
+
 UNKNOWN_ROUTES = [
     "/v2",
     "/nothing",
     "/v1/events/",
-    "/v1/secrets",
+    "/v1/secrets/",
+    "/v1/keys/",
     "/v1/functions/",
     "/v1//functions",
     "/V1/functions",
@@ -60,6 +73,12 @@ METHODS = {
     "/v1/requests/x": {"GET", "DELETE"},
     "/v1/requests/x/logs": {"GET"},
     "/v1/requests/x/replay": {"POST"},
+    "/v1/keys": {"GET", "POST"},
+    "/v1/keys/x": {"DELETE"},
+    "/v1/quota": {"GET"},
+    "/v1/secrets": {"GET", "POST"},
+    "/v1/secrets/x": {"GET", "DELETE"},
+    "/v1/node/secrets": {"GET"},
     "/v1/node/archives/x": {"GET"},
     "/v1/node/results": {"POST"},
 }

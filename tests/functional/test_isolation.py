@@ -1,4 +1,5 @@
-"""Hostile code: what it does in an unconfined container it cannot do in a run nor in a build.
+"""Hostile code: what it does in an unconfined container it cannot do in a run, started for it or
+in a container that was blank, nor in a build.
 
 The probes are in ``probes/probes.py``, what they are let loose on in ``probes/surroundings.py``.
 Nothing leaves the machine.
@@ -8,6 +9,7 @@ import json
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +17,8 @@ import pytest
 
 from pratai_common import conf as configuration
 from pratai_drivers.engines.docker import DockerEngine
+from pratai_drivers.folders import node_path
+from pratai_drivers.leftovers import NodeLock
 from tests.functional.probes import surroundings
 from tests.functional.probes.probes import DID_IT, PROBES
 from tests.functional.probes.surroundings import (
@@ -25,6 +29,7 @@ from tests.functional.probes.surroundings import (
     unconfined,
 )
 from tests.stack import Stack
+from tests.waiting import until
 
 METADATA = "169.254.169.254"
 SCHEDULER, COLLECTOR, DENIED, ALLOWED = (f"198.51.100.{number}" for number in range(1, 5))
@@ -119,11 +124,23 @@ ON_AN_ORDINARY_BRIDGE = [
 ]
 
 
+IN_BLANK = """
+import probes
+
+
+def main(payload=None):
+    with open("/proc/self/mountinfo") as file:
+        mounts = sum(" /opt/pratai/function " in line for line in file)
+    return probes.main(payload) if mounts == 2 else None
+"""
+
+
 class Outcomes(NamedTuple):
     """How each probe ended, by its name."""
 
     control: dict[str, str]
     run: dict[str, str]
+    blank: dict[str, str]
     build: dict[str, str]
 
 
@@ -143,7 +160,10 @@ class Scene(NamedTuple):
 
 @contextmanager
 def scene(stack: Stack, label: str) -> Iterator[Scene]:
-    listening = stack.function(function_zip("listen"), timeout=300)
+    # From its image, which is looked for below: no blank container will do for this environment.
+    listening = stack.function(
+        function_zip("listen"), timeout=300, environment={"LANG": "C.UTF-8"}, spares=0
+    )
     with ExitStack() as opened:
         enter = opened.enter_context
         enter(surroundings.elsewhere(METADATA))
@@ -170,13 +190,23 @@ def scene(stack: Stack, label: str) -> Iterator[Scene]:
 
 @pytest.fixture(scope="module")
 def outcomes(stack: Stack, label: str) -> Outcomes:
-    hostile = stack.function(function_zip("main"), memory=256)
+    started = {"environment": {"LANG": "C.UTF-8"}}  # read at the start: no blank one will do
+    hostile = stack.function(function_zip("main"), memory=256, **started)
+    content = function_zip("main", **{"new_module.py": IN_BLANK})
+    blanked = stack.function(content, memory=256, spares=0)
     with scene(stack, label) as here:
         upload = function_zip("main", "./hostile\n", **hostile_package(here.targets))
         build = stack.upload(upload).json()["function_id"]
         request_id = stack.submit(hostile, {"targets": here.targets})
         control = _control(here, label)
-        return Outcomes(control, stack.ended(request_id)["result"], _built(stack, build))
+        blank = until(partial(_in_blank, stack, blanked, here.targets), "it ran in a blank one")
+        return Outcomes(control, stack.ended(request_id)["result"], blank, _built(stack, build))
+
+
+def _in_blank(stack: Stack, function: str, targets: dict[str, Any]) -> dict[str, str] | None:
+    """Return the outcomes of a run in a container that was blank, ``None`` if it was not."""
+    outcomes: dict[str, str] | None = stack.run(function, {"targets": targets})["result"]
+    return outcomes
 
 
 def _control(here: Scene, label: str) -> dict[str, str]:
@@ -216,11 +246,14 @@ def far_from_all(stack: Stack, tmp_path: Path) -> Iterator[Node]:
         f"[sockets]\nscheduler = tcp://{SCHEDULER}:80\ncollector = tcp://{COLLECTOR}:80\n"
     )
     conf = configuration.load("test", [*stack.arguments, "--config-file", str(path)])
-    engine = DockerEngine.from_conf(conf)
-    image = engine.prepare(lambda _output: None)["python3"]
-    engine.open()
-    yield Node(image, f"{conf.installation}-{conf.driver.name}")
-    engine.close()
+    # The stack's own node removes what is left of nodes that hold no lock.
+    with NodeLock(node_path(conf)) as lock:
+        assert lock.take()
+        engine = DockerEngine.from_conf(conf)
+        image = engine.prepare(lambda _output: None)["python3"]
+        engine.open()
+        yield Node(image, f"{conf.installation}-{conf.driver.name}")
+        engine.close()
 
 
 def test_the_control_plane_on_other_machines_cannot_be_reached(
@@ -236,6 +269,21 @@ def test_the_control_plane_on_other_machines_cannot_be_reached(
     assert seen == {**dropped, ALLOWED: "connected"}
 
 
+def test_not_even_while_docker_makes_a_network(far_from_all: Node, label: str) -> None:
+    """For that Docker takes its own chains out of the packet filter and sets them again."""
+    image, network = far_from_all
+    counts = {}
+    with surroundings.elsewhere(DENIED, ALLOWED):
+        for address in (DENIED, ALLOWED):
+            with surroundings.knocking(image, label, network, address, 5) as knocking:
+                for _ in range(8):
+                    with surroundings.ordinary_bridge(label):
+                        pass
+                counts[address] = surroundings.connections(knocking)
+    assert counts[DENIED] == 0
+    assert counts[ALLOWED] > 0
+
+
 def test_every_probe_is_judged() -> None:
     assert list(EXPECTED) == list(PROBES)
 
@@ -243,6 +291,11 @@ def test_every_probe_is_judged() -> None:
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_run_cannot(outcomes: Outcomes, name: str) -> None:
     assert (outcomes.control[name], outcomes.run[name]) == (DID_IT, EXPECTED[name])
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_container_that_was_blank_cannot(outcomes: Outcomes, name: str) -> None:
+    assert (outcomes.control[name], outcomes.blank[name]) == (DID_IT, EXPECTED[name])
 
 
 @pytest.mark.parametrize("name", EXPECTED)

@@ -37,7 +37,11 @@ def test_the_description_says_what_needs_a_token(stack: Stack) -> None:
     operations = document["paths"]
     assert operations["/v1/functions"]["get"]["security"] == [{"token": []}]
     assert {"401", "403"} <= set(operations["/v1/functions"]["get"]["responses"])
-    assert operations["/v1/functions/{function_id}"]["post"]["security"] == [{"token": []}, {}]
+    assert operations["/v1/functions/{function_id}"]["post"]["security"] == [
+        {"token": []},
+        {"key": []},
+        {},
+    ]
     for path in ANONYMOUS:
         assert "security" not in operations[path]["get"]
 

@@ -11,8 +11,12 @@ import pytest
 
 from tests.keystone import Keystone
 from tests.packages import ECHO
-from tests.stack import BIN, Stack, free_port
+from tests.ports import free_port
+from tests.stack import BIN, Stack
 from tests.waiting import until
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+"""Where it is noted which plug-ins are installed: to find them again takes most of a second."""
 
 PASSWORD_FREE = """
 clouds:
@@ -31,7 +35,8 @@ class Client:
 
     def __init__(self, folder: Path, **variables: str) -> None:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
-        self.variables = {**kept, "no_proxy": "*", "HOME": str(folder), **variables}
+        own = {"no_proxy": "*", "HOME": str(folder), "XDG_CACHE_HOME": str(CACHE)}
+        self.variables = {**kept, **own, **variables}
         self._folder = folder
 
     def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -62,9 +67,13 @@ class Client:
 
 
 @pytest.fixture(scope="module")
-def known(keystone_stack: Stack) -> Iterator[str]:
-    """The name of a function of the project demo."""
+def known(
+    keystone: Keystone, keystone_stack: Stack, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The name of a function of the project demo, which a member sees: the positive control."""
     function_id = keystone_stack.function(ECHO, name="known")
+    folder = tmp_path_factory.mktemp("member")
+    assert "known" in Client(folder, **keystone.environment("member", "demo")).names()
     yield "known"
     keystone_stack.call("DELETE", f"/v1/functions/{function_id}")
 
@@ -72,9 +81,7 @@ def known(keystone_stack: Stack) -> Iterator[str]:
 @pytest.fixture
 def client(keystone: Keystone, known: str, tmp_path: Path) -> Client:
     """The client of a member of the project demo."""
-    made = Client(tmp_path, **keystone.environment("member", "demo"))
-    assert known in made.names()
-    return made
+    return Client(tmp_path, **keystone.environment("member", "demo"))
 
 
 def test_a_password_of_variables(client: Client, keystone: Keystone, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import re
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,17 +131,12 @@ def test_nothing_secret_is_in_any_log(talkative: Stack, function: str) -> None:
             assert [line for line in lines if hidden in line] == [], name
 
 
-def test_logs_that_were_moved_are_made_anew(tmp_path: Path) -> None:
-    stack = Stack(tmp_path, {"driver": {"engine": "null"}})
-    try:
-        stack.start()
-        log = tmp_path / "log" / "pratai-api.log"
-        until(lambda: log.exists() and "/v1/status" in log.read_text(), "it writes")
-        log.rename(tmp_path / "rotated")
-        pids = stack.pids()
-        stack.get("/v1/runtimes")
-        until(lambda: log.exists() and "/v1/runtimes" in log.read_text(), "it writes a new file")
-        assert "/v1/runtimes" not in (tmp_path / "rotated").read_text()
-        assert stack.pids() == pids
-    finally:
-        stack.stop()
+def test_logs_that_were_moved_are_made_anew(null_stack: Stack) -> None:
+    log = null_stack.folder / "log" / "pratai-api.log"
+    until(lambda: log.exists() and "/v1/status" in log.read_text(), "it writes")
+    moved = log.rename(null_stack.folder / "rotated")
+    before, pids = moved.read_text().count("/v1/runtimes"), null_stack.pids()
+    null_stack.get("/v1/runtimes")
+    until(lambda: log.exists() and "/v1/runtimes" in log.read_text(), "it writes a new file")
+    assert moved.read_text().count("/v1/runtimes") == before
+    assert null_stack.pids() == pids

@@ -19,16 +19,6 @@ from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
-def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    """Nodes that echo, in no container: what is tried here is in front of them."""
-    running = Front(tmp_path_factory.mktemp("front"), {"driver": {"engine": "null"}})
-    try:
-        yield running.start()
-    finally:
-        running.stop()
-
-
-@pytest.fixture(scope="module")
 def echo(front: Front) -> str:
     return front.function(ECHO)
 
@@ -152,9 +142,13 @@ def test_nodes_alone_reach_what_is_theirs(front: Front) -> None:
 
 def test_its_log_has_no_secrets(front: Front, echo: str) -> None:
     front.call("POST", "/v1/hooks/a-secret-token?key=a-secret-key")
+    front.call("DELETE", "/v1/keys/prk_0123456789ab_a-secret-key")
+    front.call("DELETE", "/v1/keys/prk_0123456789ab")
     front.call("GET", "/v1/functions?name=a-secret-key")
     until(lambda: any("GET /v1/functions " in f"{each} " for each in shown(front)), "it is there")
     assert "POST /v1/hooks/***" in shown(front)
+    assert "DELETE /v1/keys/***" in shown(front)
+    assert "DELETE /v1/keys/prk_0123456789ab" in shown(front)
     assert not [line for line in front.log_lines() if "a-secret" in line]
 
 
@@ -207,7 +201,7 @@ def with_one_that_dies(front: Front) -> Iterator[Send]:
     with front.one_api_preferred() as number:
 
         def send(method: str, path: str, **arguments: Any) -> requests.Response:
-            front.signal_api(number, signal.SIGSTOP)
+            front.halt_api(number)
             caller = Caller(front, method, path, **arguments)
             until(lambda: unread_bytes(front.apis[number - 1]), "the call was sent to it")
             front.signal_api(number, signal.SIGKILL)

@@ -7,8 +7,8 @@ import socket
 import subprocess
 import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,9 @@ SLEEPER = package(
         return [began, time.time()]
     """
 )
+_LONG = 50
+"""Seconds: longer than anything is waited for while it goes on."""
+
 SETTINGS = {
     "driver": {"sweep_seconds": 0.5, "slots": 2},
     "scheduler": {"node_lease_seconds": 3, "adopt_seconds": 2},
@@ -121,10 +124,32 @@ def made_by(node: str, kind: str = "container") -> list[str]:
     return subprocess.check_output(command, text=True).split()
 
 
+def mounted_by(node: str) -> list[str]:
+    """Return what a node has mounted for its blank containers."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return [line for line in lines if f"/nodes/{node}/points/" in line]
+
+
 def running(stack: Stack, function: str, seconds: float) -> str:
     request_id = stack.submit(function, seconds)
     until(lambda: stack.logs(request_id), "it runs")
     return request_id
+
+
+@contextmanager
+def held(stack: Stack, function: str, count: int) -> Iterator[set[str]]:
+    """Have so many runs go on until the block ends; gives the nodes that they are on."""
+    request_ids = [running(stack, function, _LONG) for _ in range(count)]
+    yield {stack.get(f"/v1/requests/{each}")["node"] for each in request_ids}
+    for each in request_ids:
+        assert stack.call("DELETE", f"/v1/requests/{each}").status_code == 202
+        assert stack.ended(each)["status"] == "cancelled"
+
+
+def used(stack: Stack, function: str) -> set[str]:
+    """Return where one run more goes on than the first node has slots for."""
+    with held(stack, function, SETTINGS["driver"]["slots"] + 1) as nodes:
+        return nodes
 
 
 @pytest.fixture(scope="module")
@@ -134,13 +159,29 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     stack.stop()
 
 
+@pytest.fixture
+def further(mine: Stack) -> Iterator[Callable[..., Node]]:
+    """What makes a further node, which ends with the test."""
+    with ExitStack() as exits:
+
+        def make(*arguments: Any, **options: Any) -> Node:
+            node = Node(mine, *arguments, **options)
+            exits.callback(node.process.wait)
+            exits.callback(node.process.kill)
+            return node
+
+        yield make
+
+
 @pytest.fixture(scope="module")
 def sleeper(mine: Stack) -> str:
     return mine.function(SLEEPER)
 
 
-def test_two_nodes_on_one_machine_share_the_work(mine: Stack, sleeper: str) -> None:
-    second = Node(mine)
+def test_two_nodes_on_one_machine_share_the_work(
+    mine: Stack, sleeper: str, further: Callable[..., Node]
+) -> None:
+    second = further()
     sent = [mine.submit(sleeper, 2) for _ in range(4)]
     ended = [mine.ended(each) for each in sent]
     assert {each["status"] for each in ended} == {"success"}
@@ -152,11 +193,17 @@ def test_two_nodes_on_one_machine_share_the_work(mine: Stack, sleeper: str) -> N
 
 
 def test_a_node_that_is_stopped_ends_what_it_runs_and_takes_nothing_more(
-    mine: Stack, sleeper: str
+    mine: Stack, sleeper: str, further: Callable[..., Node]
 ) -> None:
-    second = Node(mine, slots=8)
-    long = running(mine, sleeper, 4)
-    assert mine.get(f"/v1/requests/{long}")["node"] == second.name
+    second = further(slots=8)
+
+    def on_second() -> str | None:
+        request_id = running(mine, sleeper, 4)
+        is_there = mine.get(f"/v1/requests/{request_id}")["node"] == second.name
+        return request_id if is_there else None
+
+    with held(mine, sleeper, SETTINGS["driver"]["slots"]):
+        long = until(on_second, "the second node runs one")
     second.process.send_signal(signal.SIGTERM)
     # A request that comes while it drains goes to the other node, though this one has more room.
     later = until(
@@ -170,24 +217,22 @@ def test_a_node_that_is_stopped_ends_what_it_runs_and_takes_nothing_more(
 
 
 def test_a_node_whose_docker_is_away_leaves_the_work_to_others(
-    mine: Stack, sleeper: str, tmp_path: Path
+    mine: Stack, further: Callable[..., Node], tmp_path: Path
 ) -> None:
+    # One for which nothing waits: a container that does needs no Docker to handle an event.
+    sleeper = mine.function(SLEEPER, spares=0, environment={"LC_ALL": "C.UTF-8"})
     door = Door(tmp_path / "docker.sock")
-    second = Node(mine, {"DOCKER_HOST": f"unix://{door.path}"}, slots=8)
-    try:
-        assert mine.run(sleeper, 0)["node"] == second.name  # it has most room
-        door.shut()
-        sent = [mine.submit(sleeper, 0) for _ in range(8)]
-        ended = [mine.ended(each) for each in sent]
-        assert {(each["status"], each["node"]) for each in ended} == {("success", mine.node)}
-        lost = {each["reason"] for request in ended for each in request["attempts"]}
-        assert lost == {"node_lost", None}
-        door.open()
-        until(lambda: mine.run(sleeper, 0)["node"] == second.name, "it works again")
-        assert second.end(signal.SIGTERM) == 0
-    finally:
-        second.process.kill()
-        second.process.wait()
+    second = further({"DOCKER_HOST": f"unix://{door.path}"}, slots=8)
+    assert second.name in used(mine, sleeper)
+    door.shut()
+    sent = [mine.submit(sleeper, 0) for _ in range(8)]
+    ended = [mine.ended(each) for each in sent]
+    assert {(each["status"], each["node"]) for each in ended} == {("success", mine.node)}
+    lost = {each["reason"] for request in ended for each in request["attempts"]}
+    assert lost == {"node_lost", None}
+    door.open()
+    until(lambda: second.name in used(mine, sleeper), "it works again")
+    assert second.end(signal.SIGTERM) == 0
 
 
 def test_a_node_takes_no_more_than_it_has_memory_for(mine: Stack, tmp_path: Path) -> None:
@@ -207,10 +252,12 @@ def test_a_node_takes_no_more_than_it_has_memory_for(mine: Stack, tmp_path: Path
 
 def test_what_a_dead_node_left_is_removed_when_it_starts_again(mine: Stack, sleeper: str) -> None:
     request_id = running(mine, sleeper, 20)
+    mounted = until(lambda: mounted_by(mine.node), "a blank container waits")
     left = made_by(mine.node)
     assert left
     subprocess.run(["kill", "-KILL", str(mine.pids()["pratai-driver"][0])], check=True)
     until(lambda: not set(left) & set(made_by(mine.node)), "its container is gone")
+    until(lambda: not set(mounted) & set(mounted_by(mine.node)), "its mounts are gone")
     mine.call("DELETE", f"/v1/requests/{request_id}")
     assert mine.ended(request_id)["status"] == "cancelled"
     until(mine._up, "the stack runs")
@@ -218,16 +265,25 @@ def test_what_a_dead_node_left_is_removed_when_it_starts_again(mine: Stack, slee
 
 
 def test_what_a_node_left_that_never_returns_is_removed_by_another(
-    mine: Stack, sleeper: str
+    mine: Stack, sleeper: str, further: Callable[..., Node]
 ) -> None:
-    second = Node(mine, slots=8)
-    request_id = running(mine, sleeper, 4)
-    assert mine.get(f"/v1/requests/{request_id}")["node"] == second.name
+    second = further(slots=8)
+    # One more than the first node has slots for.
+    request_ids = [mine.submit(sleeper, 4) for _ in range(SETTINGS["driver"]["slots"] + 1)]
+
+    def with_second() -> str | None:
+        nodes = {each: mine.get(f"/v1/requests/{each}")["node"] for each in request_ids}
+        return next((each for each, node in nodes.items() if node == second.name), None)
+
+    request_id = until(with_second, "the second node runs one")
+    until(lambda: mine.logs(request_id), "it runs")
     assert made_by(second.name)
     assert made_by(second.name, "network")
+    until(lambda: mounted_by(second.name), "a blank container waits")
     second.end(signal.SIGKILL)
     until(lambda: not made_by(second.name), "its container is gone")
     until(lambda: not made_by(second.name, "network"), "its network is gone")
+    assert mounted_by(second.name) == []
     ended = mine.ended(request_id)
     assert [each["reason"] for each in ended["attempts"]] == ["node_lost", None]
     assert ended["node"] == mine.node

@@ -5,6 +5,7 @@ What the document does not say is in ``openapi_hooks.py`` and, where only this s
 ``SETTINGS``. The engine runs nothing: what is tested is what the API takes and answers.
 """
 
+import base64
 import json
 import os
 import subprocess
@@ -20,12 +21,13 @@ import pytest
 from pratai_common import limits
 from pratai_common.archives.filesystem import FilesystemArchives
 from pratai_common.clock import now_ms
+from pratai_common.envelopes import Opener
 from pratai_common.node_urls import NodeUrls
 from pratai_common.tokens import load_key
 from tests.functional.openapi_hooks import EXCLUSIONS, LEFT_OUT
 from tests.packages import ECHO
 from tests.stack import BIN, Stack
-from tests.unit.test_node_routes import claim_of
+from tests.unit.test_node_routes import CLAIM, claim_of
 
 SETTINGS = """
 seed = {seed}
@@ -48,6 +50,9 @@ archives.values = [{archives}]
 expiries.values = [{expiries}]
 signatures.values = [{signatures}]
 claims.values = [{claims}]
+needy.values = [{needy}]
+needs.values = [{needs}]
+node_keys.values = [{node_keys}]
 [parameters]
 "path.token" = {{ dictionary = "tokens", probability = 0.7 }}
 "query.wait" = {{ dictionary = "no_wait", probability = 0.7 }}
@@ -75,6 +80,14 @@ include-operation-id = "node_archive_get"
 [[operations]]
 include-operation-id = "node_keep_post"
 parameters = {{ "header.X-Pratai-Claim" = {{ dictionary = "claims", probability = 0.7 }} }}
+[[operations]]
+include-operation-id = "node_secrets_give_get"
+[operations.parameters]
+"query.function_id" = {{ dictionary = "needy", probability = 0.9 }}
+"query.expires" = {{ dictionary = "expiries", probability = 0.9 }}
+"query.signature" = {{ dictionary = "needs", probability = 0.9 }}
+"header.X-Pratai-Claim" = {{ dictionary = "claims", probability = 0.9 }}
+"header.X-Pratai-Key" = {{ dictionary = "node_keys", probability = 0.9 }}
 [phases.stateful]
 max-steps = 8
 inference.algorithms = []  # links of its own guessing: they would leave little time to ours
@@ -88,7 +101,8 @@ MOST_SUITES = 8
 @pytest.fixture
 def plain_stack() -> Iterator[Stack]:
     with TemporaryDirectory() as folder:  # a short path: those of sockets have 107 bytes at most
-        quota = {"events": 10_000, "published_events": 10_000, "timers": 10_000}
+        names = ("events", "published_events", "timers", "functions", "keys")
+        quota = dict.fromkeys(names, 10_000)
         node = {"engine": "null", "memory": limits.MAX_MEMORY_MB - 1}
         settings = {"driver": node, "quota": quota}
         running = Stack(Path(folder), settings).start()
@@ -184,20 +198,27 @@ def values(stack: Stack) -> dict[str, list[Any]]:
         "tokens": [stack.get(f"/v1/functions/{public}")["endpoint"].rsplit("/", 1)[-1]],
         "ended": [stack.run(public)["request_id"]],
         "waiting": waiting_requests(stack),
-        **of_nodes(stack.folder / "state"),
+        **of_nodes(stack.folder / "state", stack.function(ECHO)),
     }
 
 
-def of_nodes(state: Path) -> dict[str, list[Any]]:
-    """Return what a node of this stack has been given: an archive's address, and a claim."""
+def of_nodes(state: Path, needy: str) -> dict[str, list[Any]]:
+    """Return what a node of this stack has been given: an archive's address, a claim, and the
+    address of what a function needs beside its code; and a key of the node's.
+    """
     key, expires = load_key(state / "keys" / "job-tokens"), now_ms() // 1000 + 3600
-    archives = FilesystemArchives(state / "archives", NodeUrls("", key))
+    urls = NodeUrls("", key)
+    archives = FilesystemArchives(state / "archives", urls)
     name = archives.put(b"content")
+    needs = urls.secrets(needy, CLAIM["request_id"], expires)
     return {
         "archives": [name],
         "expiries": [expires],
         "signatures": [archives.url(name, expires).rpartition("=")[2]],
         "claims": [claim_of(key)],
+        "needy": [needy],
+        "needs": [needs.rpartition("=")[2]],
+        "node_keys": [base64.b64encode(Opener.ephemeral().public).decode()],
     }
 
 

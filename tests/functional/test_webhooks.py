@@ -116,7 +116,7 @@ def test_more_calls_than_a_minute_may_have(stack: Stack) -> None:
     path = endpoint(stack, function)
     answers = [stack.call("POST", path, json=number) for number in range(2)]
     assert [each.status_code for each in answers] == [202, 429]
-    message = "the function's rate_limit is reached: 1 a minute"
+    message = "the function's rate_limit is 1 a minute, of which 1 are used"
     assert refused(answers[1], 429, "throttled") == message
     assert 1 <= int(answers[1].headers["Retry-After"]) <= 60
 

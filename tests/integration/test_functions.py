@@ -6,6 +6,7 @@ recorded and read back, and with calls that wait for the result.
 
 import json
 import uuid
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,9 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log: list[str] | None = None
 
 
+@cache
 def package(folder: Path) -> bytes:
-    """Return a folder's zip: all but what is written for this test."""
+    """Return a folder's zip, which is built once: all but what is written for this test."""
     paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
     content: dict[str, str | bytes] = {
         str(path.relative_to(folder)): path.read_bytes()

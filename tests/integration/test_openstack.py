@@ -1,11 +1,13 @@
 """The way of a job on the openstack stack, as its users go it: with the ``pratai`` command."""
 
+import json
 import os
 import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -43,6 +45,21 @@ def test_the_way_of_a_job(openstack: OpenStack, function: str) -> None:
     assert (shown["status"], shown["result"]) == ("success", 7)
     logs = openstack.pratai(openstack.user, "request-logs", request_id)
     assert (logs.returncode, logs.stdout) == (0, "got 7\n")
+
+
+def test_the_openstack_command_goes_the_same_way(openstack: OpenStack, function: str) -> None:
+    def answer(who: dict[str, str], *words: str) -> Any:
+        command = ["openstack", "function", *words, "-f", "json"]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, env=who)
+        return json.loads(done.stdout) if done.returncode == 0 else done.returncode
+
+    ran = answer(openstack.user, "execute", "f", "--payload", "9", "--wait")
+    assert ran["result"] == 9
+    assert answer(openstack.user, "request", "show", ran["request_id"])["status"] == "success"
+    assert answer(openstack.other, "show", function) == 3
+    assert answer(openstack.user, "cluster", "status") == 4
+    daemons = answer(openstack.admin, "cluster", "status")
+    assert "scheduler" in {each["daemon_type"] for each in daemons}
 
 
 def test_it_is_kept_where_it_belongs(openstack: OpenStack, function: str) -> None:

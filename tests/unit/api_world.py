@@ -8,13 +8,21 @@ from typing import Any, TypeVar
 import zmq
 from flask.testing import FlaskClient
 
-from pratai_api import event_sources
+from pratai_api import cadf, event_sources
 from pratai_api.app import create_app
+from pratai_api.audit import Trail
 from pratai_api.auth import Identity, NoAuth
-from pratai_api.quotas import Quotas
+from pratai_api.intake import Intake
+from pratai_api.isolations import Isolations
+from pratai_api.quotas import Alike, Limits, Quotas
 from pratai_api.rates import Rates
 from pratai_api.replies import Replies
+from pratai_api.secret_stores import SecretStore
+from pratai_api.secret_stores.local import LocalSecrets
 from pratai_api.services import Services, Waits
+from pratai_api.trusts import Trusts
+from pratai_common import peers
+from pratai_common.admission import Admission
 from pratai_common.beat import Witness
 from pratai_common.channels import Outlets
 from pratai_common.clock import now_ms
@@ -29,7 +37,8 @@ from pratai_common.submit import Submitter
 from tests.archives import KEY, NODE_URLS, in_folder
 
 T = TypeVar("T")
-ROOM_ENOUGH = Quotas(events=1000, published_events=1000, timers=1000)
+ALL_ISOLATIONS = Isolations()
+UNBOUNDED = Limits()
 
 
 class Away(SQLiteStore):
@@ -88,25 +97,42 @@ class Away(SQLiteStore):
         get = super().get_result
         return self._reach("get_result", lambda: get(request_id))
 
-    def log_chunks(self, request_id: str, after: Position | None = None) -> list[LogChunk]:
+    def log_chunks(
+        self, request_id: str, after: Position | None = None, limit: int | None = None
+    ) -> list[LogChunk]:
         self.looks += 1
-        return [] if self.looks <= self.behind else super().log_chunks(request_id, after)
+        if self.looks <= self.behind:
+            return []
+        read = super().log_chunks
+        return self._reach("log_chunks", lambda: read(request_id, after, limit))
 
 
 class ApiWorld:
     """An application, what it sent to the scheduler, and how its callers are answered."""
 
     def __init__(
-        self, folder: Path, identity: Identity | None = None, quotas: Quotas = ROOM_ENOUGH
+        self,
+        folder: Path,
+        identity: Identity | None = None,
+        limits: Limits = UNBOUNDED,
+        admission: Admission | None = None,
+        isolations: Isolations = ALL_ISOLATIONS,
+        secrets: SecretStore | None = None,
+        trusts: Trusts | None = None,
+        trail: Trail | None = None,
     ) -> None:
         self.store = Away(folder / "store.sqlite")
         self.store.create_schema()
         self.sent: list[Any] = []
         archives = in_folder(folder / "archives")
+        self.uploads = Waits(1, "uploads")
+        self.secret_waits = Waits(1, "secrets")
         self._context: zmq.Context[Any] = zmq.Context()
         self._replies = Replies(self._context, "tcp://127.0.0.1:*")
         self._outlets = Outlets(self._context)
-        submitter = Submitter(self.store, archives, self.sent.append, now_ms)
+        intake = Intake(self.store, admission, Alike(limits), Rates(lambda: 1))
+        submitter = Submitter(self.store, archives, self.sent.append, now_ms, intake)
+        self.audited: list[tuple[cadf.Event, str]] = []
         self._app = create_app(
             Services(
                 store=self.store,
@@ -117,6 +143,7 @@ class ApiWorld:
                 replies=self._replies,
                 waits=Waits(1, "results"),
                 follows=Waits(1, "logs"),
+                uploads=self.uploads,
                 rates=Rates(lambda: 1),
                 name="api",
                 witness=Witness(),
@@ -127,9 +154,15 @@ class ApiWorld:
                 event_sealer=Sealer(KEY, "event"),
                 hook_sealer=Sealer(KEY, "hook"),
                 urls=NODE_URLS,
-                quotas=quotas,
+                quotas=Quotas(self.store, Alike(limits)),
+                intake=intake,
+                secrets=secrets or LocalSecrets(folder / "secrets" / "values.json", b"k" * 32),
+                secret_waits=self.secret_waits,
+                trusts=trusts,
+                isolations=isolations,
             ),
             identity or NoAuth(),
+            trail or self,
         )
         self.api: FlaskClient = self._app.test_client()
 
@@ -146,9 +179,13 @@ class ApiWorld:
         yield
         self.store.away = set()
 
+    def put(self, event: cadf.Event, rule: str) -> None:
+        """Keep what is audited, as pratai_api.audit.Trail."""
+        self.audited.append((event, rule))
+
     def answer(self, answer: Answer) -> None:
         """Answer a caller as the collector does."""
-        assert self._outlets.send(self._replies.address, answer)
+        assert self._outlets.send(peers.api(self._replies.address), answer)
 
     def _send(self, message: Message) -> bool:
         self.sent.append(message)

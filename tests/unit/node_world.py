@@ -9,9 +9,11 @@ from typing import TypeVar
 import zmq
 
 from pratai_common import conf as configuration
-from pratai_common.channels import Context, Inlet, Outlets
+from pratai_common.channels import Context, Inlet, Outlets, Peer
 from pratai_common.clock import now_ms
+from pratai_common.envelopes import Opener
 from pratai_common.errors import BuildError, EngineError
+from pratai_common.files import Folder
 from pratai_common.messages import (
     Build,
     CollectorMessage,
@@ -22,21 +24,31 @@ from pratai_common.messages import (
     Result,
     SchedulerMessage,
 )
+from pratai_common.senders import Identity, Role
 from pratai_drivers.builder import Builder
 from pratai_drivers.engines.base import BuildSpec, Container, Print, RunSpec
 from pratai_drivers.engines.null import NullEngine
 from pratai_drivers.executor import Executor
+from pratai_drivers.fit import Fit
 from pratai_drivers.health import Health
+from pratai_drivers.line import Line
 from pratai_drivers.node import Node
 from pratai_drivers.outbox import Outbox
+from pratai_drivers.pool import Pool
+from pratai_drivers.porter import Porter
 from pratai_drivers.results import Results
+from pratai_drivers.secrets_cache import SecretsCache
+from pratai_drivers.secrets_fetching import SecretsFetching
+from pratai_drivers.slots import Slots
 from pratai_drivers.spool import Spool
+from pratai_drivers.starter import Starter
 from pratai_drivers.transfers import Transfers
 from tests.node_api import NodeApi
 from tests.packages import ECHO
 from tests.waiting import until
 
 M = TypeVar("M", bound=Message)
+FIT = Fit("p", "f", 1, "python3", "s", 64, 1.0, "none", "container", ())
 
 
 class Workshop(NullEngine):
@@ -64,6 +76,8 @@ class Workshop(NullEngine):
             raise EngineError("it is away")
 
     def install(self, spec: BuildSpec, say: Print) -> None:
+        if spec.image is None:
+            return  # wheels are downloaded for all projects
         self.begun.put(spec.image)
         while not spec.given_up():
             try:
@@ -101,19 +115,28 @@ class NodeWorld:
         self.builder = Builder(self.engine, self.transfers, self.conf, runtimes)
         self._context: Context = zmq.Context()
         self._inlets = [Inlet(self._context, "tcp://127.0.0.1:0") for _ in range(2)]
-        self._outlets = Outlets(self._context)
+        self._outlets = Outlets(self._context, shared=True)
         self._decoder: MessageDecoder[Message] = MessageDecoder(SchedulerMessage | CollectorMessage)
         self._said: list[Message] = []
-        scheduler, collector = (inlet.address for inlet in self._inlets)
-        outbox = Outbox(scheduler, collector, lambda: None)
-        self.outbox = outbox
+        scheduler, collector = (
+            Peer(inlet.address, Identity(role))
+            for inlet, role in zip(self._inlets, (Role.SCHEDULER, Role.COLLECTOR), strict=True)
+        )
+        outbox = self._outbox = Outbox([scheduler], collector, self._outlets)
         checks = [self.engine.check, self.transfers.check]
         self.health = Health(checks, pause_seconds=0.01)
+        line = Line(1, 1024, 1024, 1)
+        starter = Starter(self.engine, self.conf)
+        self.opener = Opener.ephemeral()
+        fetching = SecretsFetching(self.transfers, self.opener)
+        secrets = SecretsCache(fetching.fetch, 30.0)
+        self.pool = Pool(starter, self.conf, runtimes, lambda: line.claimed, known=secrets.known)
         executor = Executor(
-            self.engine,
+            starter,
+            self.pool,
             self.builder,
             self.transfers,
-            self.conf,
+            secrets,
             outbox.to_collector,
             self.health.suspect,
             now_ms,
@@ -130,19 +153,37 @@ class NodeWorld:
             memory=1024,
             runtimes={},
         )
-        self.spool = Spool(folder / "spool", 0)
-        results = Results(self.spool, self.transfers, self.api.url, outbox.to_collector)
-        self.node = Node(
-            state, executor, self.spool, outbox, results, self.health, lambda: self.now, lambda: 0
+        self.spool = Spool(Folder(folder / "spool"), 0)
+        self.porter = Porter()
+        results = Results(
+            self.spool, self.transfers, self.api.url, outbox.to_collector, self.porter.put
         )
+        self.slots = Slots(1, line, executor, self.health.suspect)
+        self.node = Node(
+            state,
+            self.slots,
+            self.pool,
+            self.spool,
+            outbox,
+            results,
+            lambda: self.health.sound,
+            lambda: self.now,
+            lambda: 0,
+        )
+        self.health.on_change = self.node.beat
+        self.porter.start(results.bring)
+        self.slots.start(self.node.deliver, self.node.done)
         self.node.start()
 
     def close(self) -> None:
-        self.node.interrupt_all("the test is over")
-        assert self.node.wait_idle(30)
+        self.slots.interrupt_all("the test is over")
+        assert self.slots.wait_idle(30)
+        self.slots.stop()
+        self.pool.stop()
+        self.porter.stop()
         self.node.leave()
         self.health.stop()
-        self._outlets.close(linger_ms=0)
+        self._outbox.close()  # a slot that has become idle may yet say that it is
         for inlet in self._inlets:
             inlet.close()
         self._context.term()
@@ -154,9 +195,8 @@ class NodeWorld:
 
     def said(self, kind: type[M]) -> list[M]:
         """Return all messages of a kind so far."""
-        self.outbox.flush(self._outlets)
         for inlet in self._inlets:
-            self._said += [self._decoder.decode(frames) for frames in inlet.receive(0, 512)]
+            self._said += [self._decoder.decode(each.frames) for each in inlet.receive(0, 512)]
         return [each for each in self._said if isinstance(each, kind)]
 
     def result(self, request_id: str) -> Result:

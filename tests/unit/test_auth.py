@@ -9,9 +9,9 @@ import pytest
 from oslo_config import cfg
 from werkzeug.test import create_environ
 
-from pratai_api import auth, options
+from pratai_api import auth
 from pratai_api.errors import ApiError
-from pratai_common.conf import API_OPTS
+from pratai_common.options.api import API_OPTS
 
 COMPLETE = {
     "auth_type": "password",
@@ -32,7 +32,6 @@ def configured(
     path.write_text("\n".join(text))
     conf = cfg.ConfigOpts()
     conf.register_opts(API_OPTS, group="api")
-    options.register(conf)
     conf([], default_config_files=[str(path)], default_config_dirs=[])
     return conf
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from pratai_common.errors import StoreUnavailableError
 from pratai_common.messages import Answer, Done, FunctionChanged, Hello, Job
-from pratai_common.records import Body, FunctionStatus, Status
+from pratai_common.records import Body, FunctionStatus, Status, Timing
 from tests.unit.world import BODY, World
 
 OUTPUT = Body(sha256="s", size=1, content=b"2")
@@ -37,6 +37,31 @@ def test_a_call_is_answered_and_then_recorded(world: World) -> None:
     assert result is not None
     assert result.content == b"2"
     assert [each.request_id for each in world.acknowledged] == ["c"]
+
+
+def test_its_record_says_when_it_was_where(world: World) -> None:
+    world.function()
+    world.call(timing=Timing(accepted=world.now * 1000))
+    [job] = world.to_nodes
+    timing = job.timing
+    assert (timing.accepted, timing.taken) == (world.now * 1000, None)
+    told = replace(timing, accepted=1, taken=timing.dispatched, started=5, ended=7)
+    world.end(job, output=OUTPUT, timing=told)
+    stored = world.stored("c").timing
+    assert stored is not None
+    # A node may say what it likes of itself, and nothing of when it was accepted.
+    assert stored == replace(told, accepted=world.now * 1000, settled=stored.settled)
+    assert stored.settled is not None
+    assert stored.settled >= timing.dispatched
+
+
+def test_what_an_earlier_release_accepted_has_no_timing(world: World) -> None:
+    world.function()
+    world.call()
+    [job] = world.to_nodes
+    assert job.timing.accepted == world.now * 1000
+    world.end(job, output=OUTPUT, timing=job.timing)
+    assert world.stored("c").timing is None
 
 
 def test_its_record_says_which_version_ran(world: World) -> None:
@@ -422,6 +447,6 @@ def test_done_of_a_node_that_was_started_again_frees_nothing(world: World) -> No
         Answer(
             request_id="second",
             reason="throttled",
-            message="the function runs as often as its limit allows",
+            message="the function's limit is 1, of which 1 are used",
         )
     ]

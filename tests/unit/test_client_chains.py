@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from prataiclient import chain
+from prataiclient import chain, resources
 from prataiclient.commands import request as request_commands
 
 from pratai_api.services import Services
@@ -17,15 +17,15 @@ from tests.unit.api_world import ApiWorld
 from tests.unit.client_world import Pratai
 
 
-def request(identity: str, parent: str | None = None, **fields: Any) -> dict[str, Any]:
+def request(identity: str, parent: str | None = None, **fields: Any) -> resources.Request:
     shown = {
         "request_id": identity, "function_id": f"f-{identity}", "parent_id": parent,
         "status": "success", "reason": None, "run_ms": 1.0,
     }  # fmt: skip
-    return shown | fields
+    return resources.Request(shown | fields)
 
 
-def drawing(encoding: str, *descendants: dict[str, Any], marked: str = "") -> list[str]:
+def drawing(encoding: str, *descendants: resources.Request, marked: str = "") -> list[str]:
     top = chain.tree(request("1"), descendants, lambda function_id: function_id)
     lines = chain.drawn(top, marked, chain.branches(encoding))
     return [line.removesuffix("\n") for line in lines]

@@ -1,6 +1,7 @@
 """The collector: one bad result leaves the others alone, and what dies in between is made good."""
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from pratai_common.messages import (
     encode,
 )
 from pratai_common.records import Body, FunctionStatus, Status
+from pratai_scheduler.log_room import LogRoom
 from tests.unit.world import World
 
 
@@ -94,13 +96,17 @@ def test_numbers_of_log_pieces_that_no_store_takes_are_malformed(seq: int) -> No
         decoder.decode([encode(replace(piece, seq=seq))])
 
 
+def pieces_of(job: Any) -> Callable[[int, bytes], LogPiece]:
+    """Return what makes pieces of a job's log by their number."""
+    claim = {name: getattr(job, name) for name in ("request_id", "attempt", "node", "epoch")}
+    return lambda seq, content: LogPiece(
+        **claim, project_id="p", token=job.token, seq=seq, content=content
+    )
+
+
 def test_a_node_cannot_flood_the_store_with_logs(world: World) -> None:
     _, job = two_jobs(world)
-    claim = {name: getattr(job, name) for name in ("request_id", "attempt", "node", "epoch")}
-
-    def piece(seq: int, content: bytes) -> LogPiece:
-        return LogPiece(**claim, project_id="p", token=job.token, seq=seq, content=content)
-
+    piece = pieces_of(job)
     world.collector.receive(
         [
             piece(0, b"x" * limits.LOG_CHUNK_BYTES),
@@ -111,6 +117,38 @@ def test_a_node_cannot_flood_the_store_with_logs(world: World) -> None:
         ]
     )
     assert [each.seq for each in world.store.log_chunks("bad")] == [0, 4095]
+
+
+def test_a_log_is_cut_where_its_node_does_not(world: World) -> None:
+    """What a node may send in all is stored as it is, a mark of its own included."""
+    good, bad = two_jobs(world)
+    full, mark = b"x" * limits.LOG_CHUNK_BYTES, limits.LOG_CUT_MARK
+    honest = [full] * (limits.LOG_BYTES_PER_RUN // len(full)) + [mark]
+    world.collector.receive([pieces_of(good)(seq, each) for seq, each in enumerate(honest)])
+    for seq in range(40):
+        world.collector.receive([pieces_of(bad)(seq, full)])
+    assert [each.content for each in world.store.log_chunks("good")] == honest
+    stored = [each.content for each in world.store.log_chunks("bad")]
+    assert stored == [*honest[:-1], full[: len(mark)] + mark]
+
+
+def test_attempts_that_printed_last_are_counted() -> None:
+    room = LogRoom(most_attempts=2)
+    full = b"x" * limits.LOG_CHUNK_BYTES
+    pieces = limits.LOG_BYTES_PER_RUN // len(full)
+
+    def cut(request_id: str, seq: int) -> bytes | None:
+        claim: dict[str, Any] = {"node": "n", "epoch": 1, "project_id": "p", "token": b""}
+        return room.cut(LogPiece(request_id=request_id, attempt=1, seq=seq, content=full, **claim))
+
+    for seq in range(pieces + 1):
+        cut("a", seq)
+    assert cut("a", pieces + 1) is None
+    assert cut("b", 0) == full
+    assert cut("a", pieces + 2) is None
+    assert cut("c", 0) == full  # and "b" is forgotten
+    assert cut("a", pieces + 3) is None
+    assert cut("b", 1) == full
 
 
 def test_a_result_of_what_is_not_stored_is_let_go(world: World) -> None:

@@ -10,6 +10,7 @@ from pratai_api.logs import LogText
 from pratai_common import package
 from pratai_common.clock import iso
 from pratai_common.errors import PackageError
+from pratai_common.languages import PYTHON
 from pratai_common.records import LogChunk
 from pratai_common.submit import Cause, request_id
 from pratai_common.tokens import create_key, load_key
@@ -66,7 +67,7 @@ def test_ids_come_from_causes() -> None:
     ],
 )
 def test_modules_that_may_define_main(module: str) -> None:
-    package.check(zipped({"new_module.py": module}))
+    package.check(zipped({"new_module.py": module}), PYTHON)
 
 
 @pytest.mark.parametrize(
@@ -75,17 +76,17 @@ def test_modules_that_may_define_main(module: str) -> None:
 )
 def test_modules_that_do_not(module: str) -> None:
     with pytest.raises(PackageError, match="defines no main"):
-        package.check(zipped({"new_module.py": module}))
+        package.check(zipped({"new_module.py": module}), PYTHON)
 
 
 def test_a_coroutine_function_is_refused() -> None:
     with pytest.raises(PackageError, match="main is a coroutine function"):
-        package.check(zipped({"new_module.py": "async def main(payload=None): pass"}))
+        package.check(zipped({"new_module.py": "async def main(payload=None): pass"}), PYTHON)
 
 
 def test_deeply_nested_source_is_refused_and_not_fatal() -> None:
     with pytest.raises(PackageError, match=r"new_module\.py"):
-        package.check(zipped({"new_module.py": "(" * 100_000 + ")" * 100_000}))
+        package.check(zipped({"new_module.py": "(" * 100_000 + ")" * 100_000}), PYTHON)
 
 
 def test_times_are_utc_with_milliseconds() -> None:
@@ -128,3 +129,19 @@ def test_a_log_is_read_piece_by_piece() -> None:
     assert log.add([chunk(1, "b")]) == b"b"
     assert log.whole(ended)
     assert log.end(ended) == b""
+
+
+def test_a_log_waits_for_a_piece_that_another_collector_may_yet_store() -> None:
+    log, ended = LogText(), request(log_chunks=3, attempts=(attempt(),))
+    assert log.add([chunk(0, "a"), chunk(2, "c")], patient=True) == b"a"
+    assert log.gap
+    assert log.add([chunk(1, "b"), chunk(2, "c")], patient=True) == b"bc"
+    assert not log.gap
+    assert log.whole(ended)
+
+
+def test_a_log_of_which_a_piece_lacks_is_not_whole() -> None:
+    log, ended = LogText(), request(log_chunks=3, attempts=(attempt(),))
+    lost = "[a piece of the log was lost here]\n"
+    assert log.add([chunk(0, "a"), chunk(2, "c")]).decode() == f"a{lost}c"
+    assert not log.whole(ended)

@@ -69,6 +69,14 @@ def test_the_news_of_a_build_runs_parked_requests_at_once(world: World) -> None:
     assert [job.request_id for job in world.to_nodes] == ["r"]
 
 
+def test_nodes_that_can_hear_of_a_change_do(world: World) -> None:
+    world.heartbeat(clock=1)
+    world.heartbeat(node="former")
+    world.to_nodes.clear()
+    world.dispatcher.receive([FunctionChanged(function_id="f")])
+    assert world.to_nodes == [FunctionChanged(function_id="f")]
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -114,6 +122,26 @@ def test_a_job_that_never_arrived_is_repeated(world: World) -> None:
     world.pass_time(1000)
     assert [job.attempt for job in world.to_nodes] == [1, 2]
     assert world.stored().attempt == 2
+
+
+def test_a_node_whose_key_was_taken_away_is_given_nothing(world: World) -> None:
+    """Though its lease has not ended; what it had runs elsewhere when that would have ended."""
+    world.function()
+    world.request("before")
+    world.pass_time(1000)
+    world.revoked.add("n")
+    world.request("after")
+    world.pass_time(1000)
+    assert [job.request_id for job in world.to_nodes] == ["before"]
+    assert world.dispatcher._nodes.get("n") is None
+    world.heartbeat(node="m")
+    assert world.jobs[1:] == [("after", 1, "m")]
+    for _ in range(10):
+        world.heartbeat(node="m", running=(("after", 1, "f"),))
+        world.pass_time(1000)
+    assert world.deliver()[0] == "node_lost"
+    world.pass_time(1000)
+    assert world.jobs[2:] == [("before", 2, "m")]
 
 
 def test_a_new_scheduler_adopts_what_runs(world: World) -> None:

@@ -230,7 +230,7 @@ def test_a_function_has_so_many_subscriptions_at_most(api: FlaskClient) -> None:
     for number in range(1, limits.MAX_SUBSCRIPTIONS):
         assert subscribe(api, busy, kind="timer", frequency=number).status_code == 201
     message = refused(subscribe(api, busy, kind="timer", frequency=1), 409, "quota")
-    assert message == "a function has at most 100 subscriptions"
+    assert message == "the limit of a function's subscriptions is 100, of which 100 are used"
 
 
 def test_an_event_has_so_many_subscribers_at_most(api_world: ApiWorld) -> None:
@@ -241,7 +241,7 @@ def test_an_event_has_so_many_subscribers_at_most(api_world: ApiWorld) -> None:
     for number in range(1, limits.MAX_SUBSCRIBERS):
         api_world.store.create_subscription(replace(first, subscription_id=f"s{number}"))
     message = refused(subscribe(api, late, kind="message", event_id=event), 409, "quota")
-    assert message == f"{event} has 100 subscriptions, more it cannot have"
+    assert message == f"the limit of subscriptions to {event} is 100, of which 100 are used"
     api_world.store.delete_subscription("s1")
     assert subscribe(api, late, kind="message", event_id=event).status_code == 201
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from pratai_common import limits
 from pratai_common.messages import FunctionChanged, Hello, Submitted
 from pratai_common.store.base import NewRequest
 from pratai_scheduler.fairness import Ranking, Turns
@@ -18,46 +19,78 @@ from tests.unit.world import BODY, World
 # Turns and ranks
 
 
+WEIGHTS = {"b": 2, "c": 5}
+
+
+class SlowGroup:
+    def __init__(self) -> None:
+        self.keys: list[int] = []
+        self.aside: list[int] = []
+        self.over_at = 0
+        self.order = 0
+
+
 class SlowTurns:
-    """The same as a list of lists."""
+    """The same by looking at all there is, in whole turns of a group."""
 
     def __init__(self) -> None:
-        self.groups: list[tuple[str, list[int]]] = []
+        self.groups: dict[str, SlowGroup] = {}
+        self.now = 0
+        self.order = 0
 
     def join(self, group: str, key: int) -> None:
-        keys = next((keys for name, keys in self.groups if name == group), None)
-        if keys is None:
-            self.groups.append((group, [key]))
-        elif key not in keys:
-            keys.append(key)
+        found = self.groups.get(group)
+        if found is None:
+            found = self.groups[group] = SlowGroup()
+            self.move(group)
+        if key not in found.keys:
+            found.keys.append(key)
+        found.aside = [each for each in found.aside if each != key]
 
     def leave(self, group: str, key: int) -> None:
-        left = [
-            (name, [k for k in keys if (name, k) != (group, key)]) for name, keys in self.groups
-        ]
-        self.groups = [(name, keys) for name, keys in left if keys]
+        found = self.groups.get(group)
+        if found is not None:
+            found.keys = [each for each in found.keys if each != key]
+            found.aside = [each for each in found.aside if each != key]
+        self.groups = {name: each for name, each in self.groups.items() if each.keys or each.aside}
+
+    def set_aside(self, group: str, key: int) -> None:
+        found = self.groups.get(group)
+        if found is not None and key in found.keys:
+            found.keys.remove(key)
+            found.aside.append(key)
 
     def end(self, group: str, key: int) -> None:
-        for place, (name, keys) in enumerate(self.groups):
-            if name == group and key in keys:
-                self.groups.append(self.groups.pop(place))
-                keys.append(keys.pop(keys.index(key)))
-                return
+        found = self.groups.get(group)
+        if found is not None and key in found.keys:
+            found.keys.append(found.keys.pop(found.keys.index(key)))
+            self.now = max(self.now, found.over_at)
+            self.move(group)
+
+    def move(self, group: str) -> None:
+        self.order += 1
+        found = self.groups[group]
+        found.over_at = self.now + 1_000_000 // WEIGHTS.get(group, 1)
+        found.order = self.order
 
     def first(self) -> int | None:
-        return self.groups[0][1][0] if self.groups else None
+        standing = [each for each in self.groups.values() if each.keys]
+        standing.sort(key=lambda each: (each.over_at, each.order))
+        return standing[0].keys[0] if standing else None
 
 
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["join", "leave", "end"]), st.sampled_from("abc"), st.integers(0, 3)
+            st.sampled_from(["join", "leave", "set_aside", "end"]),
+            st.sampled_from("abc"),
+            st.integers(0, 3),
         ),
-        max_size=80,
+        max_size=200,
     )
 )
 def test_turns_are_as_a_slow_list_says(steps: list[tuple[str, str, int]]) -> None:
-    turns: Turns[int] = Turns()
+    turns: Turns[int] = Turns(WEIGHTS)
     slow = SlowTurns()
     for step, group, key in steps:
         for each in (turns, slow):
@@ -65,17 +98,92 @@ def test_turns_are_as_a_slow_list_says(steps: list[tuple[str, str, int]]) -> Non
         assert turns.first() == slow.first()
 
 
-def test_groups_take_turns_and_so_do_their_keys() -> None:
+def test_what_turns_remember_is_bounded() -> None:
+    """However often groups come and go, or find no room."""
     turns: Turns[str] = Turns()
-    for group, key in (("a", "a1"), ("a", "a2"), ("a", "a3"), ("b", "b1")):
-        turns.join(group, key)
+    turns.join("first", "first")
+    for number in range(2000):
+        turns.join(f"g{number}", "key")
+        turns.set_aside("first", "first")
+        turns.join("first", "first")
+        turns.leave(f"g{number}", "key")
+    assert len(turns._places) < 200
+    assert turns.first() == "first"
+
+
+def take(turns: Turns[str], count: int) -> list[str]:
+    """Return whose turns they were."""
     taken = []
-    for _ in range(6):
+    for _ in range(count):
         first = turns.first()
         assert first is not None
         taken.append(first)
         turns.end(first[0], first)
-    assert taken == ["a1", "b1", "a2", "b1", "a3", "b1"]
+    return taken
+
+
+WEIGHED = st.dictionaries(st.sampled_from("abcdef"), st.integers(1, 20), min_size=2)
+
+
+@given(WEIGHED, st.integers(0))
+def test_shares_follow_weights(weights: dict[str, int], seed: int) -> None:
+    """At each moment, of groups that all want more than there is, to within two turns."""
+    turns: Turns[str] = Turns(weights)
+    for group in weights:
+        turns.join(group, f"{group}1")
+    taken: Counter[str] = Counter()
+    for _ in range(10 + seed % 300):
+        taken[take(turns, 1)[0][0]] += 1
+        for one, of_one in weights.items():
+            for other, of_other in weights.items():
+                apart = abs(taken[one] * of_other - taken[other] * of_one)
+                assert apart <= of_one + of_other + 1, (weights, taken)
+
+
+@given(WEIGHED, st.integers(1, 20))
+def test_who_joins_waits_for_the_weight_of_the_others(weights: dict[str, int], own: int) -> None:
+    turns: Turns[str] = Turns({**weights, "x": own})
+    for group in weights:
+        for number in range(50):
+            turns.join(group, f"{group}{number}")
+    take(turns, 77)
+    turns.join("x", "x1")
+    most = sum(-(-each // own) + 1 for each in weights.values())
+    assert "x1" in take(turns, most + 1)
+
+
+def test_weights_hold_where_there_is_room_for_one_at_a_time() -> None:
+    """Whoever finds no room keeps its place: between two turns all others look in vain."""
+    turns: Turns[str] = Turns({"a": 3})
+    for key in ("a1", "b1", "b2"):
+        turns.join(key[0], key)
+    taken = []
+    for _ in range(80):
+        taken += take(turns, 1)
+        looked = []
+        while (first := turns.first()) is not None:
+            turns.set_aside(first[0], first)
+            looked.append(first)
+        for each in looked:
+            turns.join(each[0], each)
+    assert Counter(taken) == {"a1": 60, "b1": 10, "b2": 10}
+
+
+def test_who_was_away_makes_up_for_nothing() -> None:
+    turns: Turns[str] = Turns()
+    turns.join("a", "a1")
+    turns.join("b", "b1")
+    turns.set_aside("a", "a1")
+    assert take(turns, 50) == ["b1"] * 50
+    turns.join("a", "a1")
+    assert take(turns, 4) == ["a1", "b1", "a1", "b1"]
+
+
+def test_groups_take_turns_and_so_do_their_keys() -> None:
+    turns: Turns[str] = Turns()
+    for group, key in (("a", "a1"), ("a", "a2"), ("a", "a3"), ("b", "b1")):
+        turns.join(group, key)
+    assert take(turns, 6) == ["a1", "b1", "a2", "b1", "a3", "b1"]
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), max_size=100))
@@ -138,6 +246,31 @@ def test_what_waits_for_room_lets_the_others_pass() -> None:
     assert taken(window) == ["r003"]
     window.resume()
     assert taken(window) == ["r001", "r002"]
+
+
+def test_all_are_looked_at_however_many_find_no_room() -> None:
+    """A round that ends early goes on with those that were not looked at."""
+    window = Window(size=100)
+    for number in range(7):
+        window.add(entry(number, project=f"p{number}"))
+    looked = []
+    for _ in range(7):
+        for _ in range(3):
+            first = window.first()
+            assert first is not None
+            looked.append(first.request.request_id)
+            window.pass_over(first)
+        window.resume()
+    assert all(len(set(looked[start : start + 14])) == 7 for start in range(7))
+
+
+def test_projects_share_a_window_by_their_weights() -> None:
+    window = Window(size=100, weights={"q": 3})
+    for number in range(8):
+        window.add(entry(number))
+        window.add(entry(50 + number, project="q", function="g"))
+    of_q = [each for each in taken(window)[:8] if each >= "r050"]
+    assert len(of_q) == 6
 
 
 def test_what_is_shelved_is_known_and_not_run() -> None:
@@ -252,10 +385,13 @@ class Holding:
         self.held.remove(first.request.request_id)
 
 
+STEPS = ["add", "call", "forget", "leave", "park", "park_for_quota", "pass_over", "shelve"]
+
+
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["add", "call", "forget", "leave", "park", "pass_over", "shelve"]),
+            st.sampled_from(STEPS),
             st.integers(0, 40),
         ),
         max_size=120,
@@ -445,3 +581,96 @@ def test_a_backlog_that_no_sweep_sees_the_end_of_hides_no_other_function(world: 
     world.request("one", function_id="one")
     world.pass_seconds(2)
     assert [job[0] for job in world.jobs] == ["one"]
+
+
+def spread(world: World, number: int, functions: int) -> None:
+    """Have one project's requests recorded, function by function; no hint tells of them."""
+    of_each = number // functions
+    for function_id in (f"many{each:03}" for each in range(functions)):
+        world.function(function_id)
+        due = world.now - number
+        world.store.create_requests(
+            [
+                NewRequest(
+                    world._request(
+                        f"{function_id}/{each:06}", function_id=function_id, next_run_at=due
+                    ),
+                    BODY,
+                )
+                for each in range(of_each)
+            ]
+        )
+        world.now += 1
+
+
+def test_one_request_waits_a_few_executions_behind_a_tenant_with_100_000(world: World) -> None:
+    """No hint tells of it, and those of a hundred functions are due before it. The scheduler holds
+    no more of all that than its window.
+    """
+    spread(world, 100_000, 100)
+    world.function("one", project_id="q")
+    world.restart()
+    world.heartbeat(Hello)
+    world.pass_seconds(2)
+    assert len(world.jobs) == 4
+    world.request("one", function_id="one", project_id="q")
+    running = tuple((job.request_id, 1, job.function_name) for job in world.to_nodes)
+    world.pass_seconds(1, running=running)
+    ended = 0
+    while "one" not in [job[0] for job in world.jobs]:
+        world.end(world.to_nodes[ended])
+        ended += 1
+        assert ended <= 3
+    window = world.dispatcher._window
+    assert len(window) <= limits.WINDOW_REQUESTS
+    assert len(window._left) <= 2 * limits.WINDOW_REQUESTS
+    assert world.store.count_waiting().by_project["p"] > 99_000
+
+
+def test_nodes_are_shared_by_weight(world: World) -> None:
+    """Two projects want all of a node with one slot."""
+    world.weights = {"q": 3}
+    world.restart()
+    world.heartbeat(Hello, slots=1)
+    world.function("f")
+    world.function("g", project_id="q")
+    backlog(world, 30, "f")
+    backlog(world, 30, "g", "q")
+    world.pass_seconds(1, slots=1)
+    for number in range(23):
+        world.end(world.to_nodes[number])
+    ran = Counter(job[0][0] for job in world.jobs)
+    assert ran == {"f": 6, "g": 18}
+
+
+@pytest.mark.parametrize("projects", [33, 40, 64, 100])
+def test_nobody_starves_however_many_find_no_room(world: World, projects: int) -> None:
+    """More want the one slot than a round looks at; each gets it, one of weight 3 more often."""
+    world.weights = {"q00": 3}
+    world.restart()
+    world.heartbeat(Hello, slots=1)
+    for number in range(projects):
+        world.function(f"f{number:02}", project_id=f"q{number:02}")
+        backlog(world, 8, f"f{number:02}", f"q{number:02}")
+    world.pass_seconds(1, slots=1)
+    for number in range(4 * (projects + 2) - 1):
+        world.end(world.to_nodes[number])
+    ran = Counter(job[0][:3] for job in world.jobs)
+    assert len(ran) == projects
+    assert ran.pop("f00") == 8
+    assert set(ran.values()) <= {3, 4, 5}
+
+
+@pytest.mark.parametrize("functions", [33, 40, 66, 100])
+def test_no_function_starves_among_many(world: World, functions: int) -> None:
+    world.restart()
+    world.heartbeat(Hello, slots=1)
+    for number in range(functions):
+        world.function(f"f{number:02}")
+        backlog(world, 4, f"f{number:02}")
+    world.pass_seconds(1, slots=1)
+    for number in range(3 * functions - 1):
+        world.end(world.to_nodes[number])
+    ran = Counter(job[0][:3] for job in world.jobs)
+    assert set(ran.values()) == {3}
+    assert len(ran) == functions

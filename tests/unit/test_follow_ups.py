@@ -11,6 +11,7 @@ from pratai_common.messages import Stored, Submitted
 from pratai_common.records import Body, FunctionStatus, Request, Status
 from pratai_common.store.base import Page, RequestFilter
 from pratai_common.submit import Cause, request_id
+from pratai_common.tracing import of_run
 from tests.unit.world import World
 
 OUTPUT = Body.inline(b'{"answer":42}')
@@ -69,6 +70,7 @@ def test_who_follows_a_success_runs_on_the_very_result(world: World) -> None:
         "id": "r",
         "time": "1970-01-01T00:16:50.000Z",
         "datacontenttype": "application/json",
+        "traceparent": of_run("r", 1, None).attributes["traceparent"],
     }
     assert parent.finished_at == 1_010_000
     assert world.hints == [Submitted(request=child, input=OUTPUT)]

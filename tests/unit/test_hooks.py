@@ -369,7 +369,8 @@ def test_more_calls_than_the_rate_allows(world: ApiWorld) -> None:
     for _ in range(2):
         came(hook, hook.post(headers=known))
     answer = hook.post(headers=known)
-    assert refused(answer, 429) == ("throttled", "the function's rate_limit is reached: 2 a minute")
+    message = "the function's rate_limit is 2 a minute, of which 2 are used"
+    assert refused(answer, 429) == ("throttled", message)
     assert 1 <= int(answer.headers["Retry-After"]) <= 30
     assert world.api.head(hook.path).status_code == 200
     assert hook.recorded == 2
@@ -409,7 +410,7 @@ def test_a_rate_counts_strangers_by_the_functions_id_too(strange_world: ApiWorld
     hook = Hook(strange_world, rate_limit=2)
     came(hook, hook.call())
     came(hook, hook.post())
-    message = "the function's rate_limit is reached: 2 a minute"
+    message = "the function's rate_limit is 2 a minute, of which 2 are used"
     for answer in (hook.call(), hook.post()):
         assert refused(answer, 429) == ("throttled", message)
 

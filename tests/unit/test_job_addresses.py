@@ -1,5 +1,6 @@
 """The addresses in jobs, by which nodes get archives: signed, and valid for a time."""
 
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from pratai_common import limits
 from pratai_common.errors import ArchivesUnavailableError
 from pratai_common.messages import Build, Job
-from pratai_common.records import Body, Status
+from pratai_common.node_urls import NodeUrls
+from pratai_common.records import Body, SecretUse, Status, Trust
 from pratai_common.store.base import NewRequest
 from tests.archives import NODE_URLS
 from tests.unit.world import World
@@ -64,6 +66,71 @@ def test_a_further_attempt_has_addresses_of_its_own(world: World) -> None:
     world.pass_seconds(5)
     first, second = (expiry(job.package.archive_url, "s") for job in world.to_nodes)
     assert second > first
+
+
+USES = (SecretUse(name="db", file="db"),)
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_job_says_where_secrets_are_and_no_value(world: World, asked: bool) -> None:
+    trust = Trust(trust_id="t", user_id="u", roles=("member",), asked=asked)
+    world.function(secrets=USES, trust=trust)
+    world.request()
+    world.pass_time(1000)
+    job: Job = world.to_nodes[0]
+    assert (job.secrets, job.delegated) == (USES, asked)
+    assert job.secrets_url is not None
+    assert job.trust not in (None, "t")  # it tells one from another, and is no right
+    parts = urlsplit(job.secrets_url)
+    assert parts.path == "/v1/node/secrets"
+    query = {name: value for name, (value,) in parse_qs(parts.query).items()}
+    opens = NodeUrls("", world.key).opens_secrets
+    expires, signature = int(query["expires"]), query["signature"]
+    assert expires == world.now // 1000 + VALID_SECONDS
+    assert opens(query["function_id"], job.request_id, expires, signature)
+    assert not opens(query["function_id"], "other", expires, signature)
+    assert not opens("other", job.request_id, expires, signature)
+    assert not opens(query["function_id"], job.request_id, expires + 1, signature)
+
+
+def test_a_job_that_needs_nothing_more_says_nothing_of_it(world: World) -> None:
+    world.function(trust=Trust(trust_id="t", user_id="u", roles=("member",), asked=False))
+    world.request()
+    world.pass_time(1000)
+    job: Job = world.to_nodes[0]
+    assert (job.secrets, job.delegated, job.secrets_url, job.trust) == ((), False, None, None)
+
+
+def test_jobs_tell_by_which_trust(world: World) -> None:
+    for trust_id in ("t", "u", "t"):
+        trust = Trust(trust_id=trust_id, user_id="u", roles=("member",))
+        function_id = f"f{len(world.to_nodes)}"
+        world.function(function_id, secrets=USES, trust=trust)
+        world.request(f"r{function_id}", function_id=function_id)
+        world.pass_time(1000)
+    first, second, third = (job.trust for job in world.to_nodes)
+    assert (first == third, first == second) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "needs",
+    [{"secrets": USES}, {"trust": Trust(trust_id="t", user_id="u", roles=("member",))}],
+    ids=["secrets", "trust"],
+)
+def test_a_node_of_an_earlier_release_gets_no_job_that_needs_more(
+    world: World, needs: dict[str, Any]
+) -> None:
+    """It would run the function without."""
+    world.function("needy", **needs)
+    world.function("plain")
+    world.heartbeat(provisions=False)
+    world.request("needy", function_id="needy")
+    world.request("plain", function_id="plain")
+    world.pass_time(1000)
+    assert world.jobs == [("plain", 1, "n")]
+    world.heartbeat(provisions=True)
+    world.pass_time(1000)
+    assert world.jobs == [("plain", 1, "n"), ("needy", 1, "n")]
 
 
 def test_while_no_address_can_be_made_no_attempt_is_noted(world: World) -> None:

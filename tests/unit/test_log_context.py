@@ -109,9 +109,12 @@ def test_in_the_api_the_http_requests_id_stands_before_it(lines: list[str]) -> N
 
 
 def test_another_thread_can_carry_on(lines: list[str]) -> None:
-    with logged(ID):
-        in_new_thread(carried(lambda: LOG.info("carried")))
-    in_new_thread(carried(lambda: LOG.info("nothing to carry")))
+    def work() -> None:
+        with logged(ID):
+            in_new_thread(carried(lambda: LOG.info("carried")))
+        in_new_thread(carried(lambda: LOG.info("nothing to carry")))
+
+    in_new_thread(work)  # this thread may be concerned with a request of a former test
     assert f"[request: {ID}] carried" in lines[0]
     assert "[request:" not in lines[1]
 
@@ -129,6 +132,12 @@ def test_an_id_that_is_none_stays_on_its_line(lines: list[str]) -> None:
         ("/v1/functions", "/v1/functions"),
         ("/v1/hooks/the-token", "/v1/hooks/***"),
         ("//hooks/the-token/more", "//hooks/***"),
+        ("/v1/keys", "/v1/keys"),
+        ("/v1/keys/prk_0123456789ab", "/v1/keys/prk_0123456789ab"),
+        ("/v1/keys/prk_0123456789ab_secret", "/v1/keys/prk_0123456789ab***"),
+        ("/v1/keys/prk_0123456789abc", "/v1/keys/***"),
+        ("/v1/keys/PRK_0123456789ab_secret/more", "/v1/keys/***"),
+        ("/v1/functions/monkeys/versions", "/v1/functions/monkeys/versions"),
         ("/v1/functions/a\nb", "/v1/functions/a%0Ab"),
         ("/gr\u00c3\u00b6\u00c3\u009fe", "/gr%C3%B6%C3%9Fe"),
     ],
@@ -203,3 +212,33 @@ def test_lines_can_be_json(writer: subprocess.Popen[str], tmp_path: Path) -> Non
     until(lambda: log.exists() and log.read_text().endswith("\n"), "it writes")
     line = json.loads(log.read_text())
     assert (line["message"], line["context"]["resource_uuid"]) == ("first", "the-id")
+
+
+class Endless:
+    """Whoever looks into it finds another one."""
+
+    def __iter__(self) -> Iterator["Endless"]:
+        return iter([self])
+
+    def __repr__(self) -> str:
+        return "endless"
+
+
+def test_lines_of_json_hold_texts_and_look_into_no_object(tmp_path: Path) -> None:
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    path, log = tmp_path / "pratai.conf", tmp_path / "test.log"
+    path.write_text(f"[DEFAULT]\nuse_json = true\nlog_file = {log}\n")
+    try:
+        configuration.load("test", ["--config-file", str(path)])
+        with logged(ID):
+            LOG.warning("found %r, %d", Endless(), 7)
+    finally:
+        for each in root.handlers:
+            each.close()
+        root.handlers[:] = before
+        root.setLevel(level)
+    (line,) = log.read_text().splitlines()
+    record = json.loads(line)
+    assert (record["message"], record["levelname"]) == ("found endless, 7", "WARNING")
+    assert record["context"]["resource_uuid"] == ID

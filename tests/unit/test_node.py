@@ -1,14 +1,22 @@
 """A node: what becomes of jobs that are interrupted, or that it cannot do."""
 
+import json
 import queue
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
+from msgspec.structs import replace
 
-from pratai_common.errors import BuildError
-from pratai_common.messages import Cancel, Heartbeat, Stored
+from pratai_common.errors import BuildError, EngineError
+from pratai_common.messages import Cancel, Done, Ended, FunctionChanged, Heartbeat, Result, Stored
+from pratai_common.records import Timing
+from pratai_drivers.engines import null
+from pratai_drivers.engines.base import Exit
+from pratai_drivers.engines.null import NullContainer
 from pratai_drivers.folders import builds_path
 from tests.packages import package
 from tests.unit.node_world import NodeWorld
@@ -70,7 +78,7 @@ def test_what_is_cancelled_while_it_waits_for_a_slot_never_starts(world: NodeWor
 def test_a_node_that_stops_ends_builds_and_what_yet_comes(world: NodeWorld) -> None:
     world.node.receive([world.build("b", WITH_REQUIREMENTS)])
     world.engine.begun.get(timeout=30)
-    world.node.interrupt_all("the node was stopped")
+    world.slots.interrupt_all("the node was stopped")
     world.node.receive([world.job("r")])
     for request_id in ("b", "r"):
         result = world.result(request_id)
@@ -143,3 +151,104 @@ def test_a_runtime_that_somebody_removed_is_made_again(world: NodeWorld) -> None
     world.node.receive([world.job("r2")])
     assert world.result("r2").reason is None
     assert world.engine.prepared == 2
+
+
+def test_the_end_of_a_job_is_told_where_it_is_counted(world: NodeWorld) -> None:
+    world.node.receive([replace(world.job("r"), counted=False)])
+    world.result("r")
+    until(lambda: [each.request_id for each in world.said(Done)] == ["r"], "its room is free")
+    assert world.said(Ended) == []
+    world.node.receive([world.job("s")])
+    world.result("s")
+    assert [each.request_id for each in world.said(Ended)] == ["s"]
+
+
+def test_nothing_waits_for_a_function_that_has_changed(world: NodeWorld) -> None:
+    job = replace(world.job("r"), isolation="shared")
+    world.node.receive([job])
+    assert until(world.pool.ready, "its container waits for the next event")
+    world.node.receive([FunctionChanged(function_id="another")])
+    assert world.pool.ready()
+    world.node.receive([FunctionChanged(function_id=job.package.function_id)])
+    assert world.pool.ready() == ()
+
+
+def test_a_result_says_when_its_job_was_where(world: NodeWorld) -> None:
+    timing = Timing(accepted=1, dispatched=2)
+    world.node.receive([replace(world.job("r"), timing=timing)])
+    seen = world.result("r").timing
+    assert seen is not None
+    assert (seen.accepted, seen.dispatched, seen.settled) == (1, 2, None)
+    assert seen.taken is not None
+    assert seen.started is not None
+    assert seen.ended is not None
+    assert seen.taken <= seen.started <= seen.ended
+    world.node.receive([world.job("s")])
+    assert world.result("s").timing is None
+
+
+class Leaving(NullContainer):
+    """A container whose runner has left after its answer, when the engine has just gone away."""
+
+    def wait(self, seconds: float) -> Exit | None:
+        if super().wait(seconds) is None:
+            return None
+        raise EngineError("it is away")
+
+
+class Lasting(NullContainer):
+    """A container that knows what it needed."""
+
+    def peak_memory(self) -> int | None:
+        return 5
+
+
+def test_an_answer_stays_whatever_becomes_of_its_container(
+    world: NodeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.engine, "start", lambda spec: Leaving(spec.link))
+    monkeypatch.setattr(null, "_answer", _answer_and_leave)
+    world.node.receive([replace(world.job("r"), isolation="process")])
+    _assert_one_success(world)
+    assert world.health.sound
+
+
+def test_an_answer_stays_where_its_container_cannot_be_given_back(
+    world: NodeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = world.pool.release
+
+    def fail(*arguments: Any) -> None:
+        release(*arguments)
+        raise EngineError("it is away")
+
+    monkeypatch.setattr(world.pool, "release", fail)
+    world.node.receive([world.job("r")])
+    _assert_one_success(world)
+
+
+def _answer_and_leave(connection: socket.socket, file: BinaryIO) -> None:
+    """Answer one event, though it was asked for more."""
+    file.readline()
+    connection.sendall(b'{"op": "next", "size": 0}\n')
+    file.read(json.loads(file.readline())["size"])
+    connection.sendall(b'{"op": "response", "size": 1}\n7')
+
+
+def _assert_one_success(world: NodeWorld) -> None:
+    until(lambda: world.said(Done), "its room is free")
+    assert [each.reason for each in world.said(Result)] == [None]
+    kept = world.spool.get(("r", 1))
+    assert kept is not None
+    assert kept.reason is None
+
+
+def test_what_a_container_needed_at_most_is_its_first_events(
+    world: NodeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.engine, "start", lambda spec: Lasting(spec.link))
+    for name in ("r0", "r1"):  # one after the other: there is one slot
+        world.node.receive([replace(world.job(name), isolation="process")])
+    results = [world.result(name) for name in ("r0", "r1")]
+    found = [(each.cold, each.peak_memory) for each in results]
+    assert found == [(True, 5), (False, None)]

@@ -24,7 +24,7 @@ conf = configuration.load("test", ["--config-file", sys.argv[1]])
 engine = Impatient(["python3"])
 stop = Stop()
 signal.raise_signal(signal.SIGTERM)
-serve(conf, engine, engine.prepare(lambda output: None), stop)
+serve(conf, engine, engine.prepare(lambda output: None), None, stop)
 print("ended", flush=True)
 """
 
@@ -33,7 +33,8 @@ def test_a_second_signal_does_not_keep_a_node_from_cleaning_up(tmp_path: Path) -
     conf = tmp_path / "pratai.conf"
     address = "tcp://127.0.0.1:9"
     lines = ["[DEFAULT]", f"state_path = {tmp_path}", "[driver]", "bind = tcp://127.0.0.1:0"]
-    lines += ["[sockets]", f"scheduler = {address}", f"collector = {address}", ""]
+    lines += ["[sockets]", "security = plain"]
+    lines += [f"scheduler = {address}", f"collector = {address}", ""]
     conf.write_text("\n".join(lines))
     ended = subprocess.run(
         [sys.executable, "-c", SERVE, conf], capture_output=True, text=True, check=False

@@ -1,7 +1,6 @@
 """The pure parts of a node: logs, the runner's protocol, layer keys, the spool."""
 
 import json
-from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,10 +10,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pratai_common import limits
+from pratai_common.files import Folder
 from pratai_common.messages import Result
 from pratai_common.records import Body
-from pratai_drivers.dependencies import layer_key
-from pratai_drivers.logs import CUT_MARK, LogCutter
+from pratai_drivers.dependencies import layer_of
+from pratai_drivers.logs import LogCutter
 from pratai_drivers.runner_link import (
     MAX_HEADER_BYTES,
     Failure,
@@ -58,7 +58,7 @@ def test_pieces_are_the_output_up_to_the_limit(written: list[bytes]) -> None:
     whole = b"".join(written)
     expected = whole[: limits.LOG_BYTES_PER_RUN]
     if len(whole) > limits.LOG_BYTES_PER_RUN:
-        expected += CUT_MARK
+        expected += limits.LOG_CUT_MARK
     assert b"".join(content for _, content in pieces) == expected
     assert [seq for seq, _ in pieces] == list(range(logs.chunks))
     assert all(len(content) <= limits.LOG_CHUNK_BYTES for _, content in pieces)
@@ -103,22 +103,17 @@ def test_what_no_runner_says(line: bytes) -> None:
         RunnerLink().feed(line)
 
 
-@given(st.binary(max_size=500))
-def test_no_bytes_raise_anything_else(received: bytes) -> None:
-    with suppress(ProtocolError):
-        RunnerLink().feed(received)
-
-
 def key(requirements: str, project: str = "p", **files: str) -> str | None:
     content = {"requirements.txt": requirements.encode(), "new_module.py": b""}
     content.update({name.replace("__", "/"): text.encode() for name, text in files.items()})
-    return layer_key(project, "image", content)
+    layer = layer_of(project, "python3", "image", content)
+    return None if layer is None else layer.key
 
 
 def test_no_requirements_need_no_layer() -> None:
     assert key("") is None
     assert key("# a comment\n\n   \n") is None
-    assert layer_key("p", "image", {}) is None
+    assert layer_of("p", "python3", "image", {}) is None
 
 
 def test_a_layer_is_of_its_project_and_runtime_and_content() -> None:
@@ -126,7 +121,7 @@ def test_a_layer_is_of_its_project_and_runtime_and_content() -> None:
     assert key("a==1\n") != key("a==2\n")
     assert key("a==1\n") != key("a==1\n", project="q")
     content = {"requirements.txt": b"a==1\n"}
-    assert layer_key("p", "image", content) != layer_key("p", "other", content)
+    assert layer_of("p", "python3", "image", content) != layer_of("p", "python3", "other", content)
 
 
 @pytest.mark.parametrize(
@@ -176,6 +171,9 @@ def test_only_what_is_pinned_by_hash_is_shared() -> None:
         PINNED + "b==1\n",
         PINNED.replace("--only-binary=:all:\n", ""),
         PINNED + "--index-url https://example.org\n",
+        PINNED.replace("a==1", "a @ https://example.org/a.tar.gz"),
+        PINNED.replace("a==1", "https://example.org/a.tar.gz"),
+        PINNED.replace("a==1", "./a.tar.gz"),
     ):
         assert key(requirements) != key(requirements, project="q")
 
@@ -200,7 +198,7 @@ def due(spool: Spool, now: int) -> list[Result]:
 
 
 def test_the_spool_sends_again_ever_less_often(tmp_path: Path) -> None:
-    spool = Spool(tmp_path, 0)
+    spool = Spool(Folder(tmp_path), 0)
     spool.add(result(), 0)
     assert spool.due(FIRST_PAUSE_MS - 1) == []
     sent, now = [], 0
@@ -217,9 +215,9 @@ def test_the_spool_sends_again_ever_less_often(tmp_path: Path) -> None:
 
 
 def test_the_spool_survives_its_process(tmp_path: Path) -> None:
-    Spool(tmp_path, 0).add(result(), 0)
+    Spool(Folder(tmp_path), 0).add(result(), 0)
     (tmp_path / "x.1.result").write_bytes(b"half")
-    again = Spool(tmp_path, 50)
+    again = Spool(Folder(tmp_path), 50)
     assert again.keys() == (("r", 1),)
     assert ("r", 1) in again
     assert due(again, 50) == [result()]
@@ -228,7 +226,7 @@ def test_the_spool_survives_its_process(tmp_path: Path) -> None:
 
 def test_a_result_that_is_gone_from_the_disk_is_kept_no_longer(tmp_path: Path) -> None:
     """While the node said that it has it, nobody would repeat the run."""
-    spool = Spool(tmp_path, 0)
+    spool = Spool(Folder(tmp_path), 0)
     for name in ("removed", "damaged", "fine"):
         spool.add(result(name), 0)
     (tmp_path / "removed.1.result").unlink()
@@ -238,22 +236,22 @@ def test_a_result_that_is_gone_from_the_disk_is_kept_no_longer(tmp_path: Path) -
 
 
 def test_the_spool_knows_what_is_more_than_a_message_holds(tmp_path: Path) -> None:
-    spool = Spool(tmp_path, 0)
+    spool = Spool(Folder(tmp_path), 0)
     most = b"x" * limits.REFERENCE_BODY_BYTES
     for name, content in (("most", most), ("more", most + b"x")):
         spool.add(replace(result(name), output=Body.inline(content)), 0)
-    for each in (spool, Spool(tmp_path, 0)):
+    for each in (spool, Spool(Folder(tmp_path), 0)):
         assert [each.large((name, 1)) for name in ("most", "more", "none")] == [False, True, False]
     small = replace(result("more"), output=Body(sha256="s", size=len(most) + 1))
     spool.replace(small)
     assert (spool.large(("more", 1)), spool.get(("more", 1))) == (False, small)
     spool.remove("more", 1)
     spool.replace(small)
-    assert Spool(tmp_path, 0).keys() == spool.keys() == (("most", 1),)
+    assert Spool(Folder(tmp_path), 0).keys() == spool.keys() == (("most", 1),)
 
 
 def test_the_spool_of_a_full_disk_keeps_what_it_has(tmp_path: Path) -> None:
-    spool = Spool(tmp_path, 0)
+    spool = Spool(Folder(tmp_path), 0)
     spool.add(result("kept"), 0)
     for name in ("kept", "new"):
         (tmp_path / f".{name}.1.result.new").symlink_to("/dev/full")
@@ -264,18 +262,18 @@ def test_the_spool_of_a_full_disk_keeps_what_it_has(tmp_path: Path) -> None:
     assert (spool.keys(), spool.get(("kept", 1))) == ((("kept", 1),), result("kept"))
     assert [each.name for each in tmp_path.iterdir()] == ["kept.1.result"]
     spool.add(result("new"), 0)
-    assert Spool(tmp_path, 0).keys() == (("kept", 1), ("new", 1))
+    assert Spool(Folder(tmp_path), 0).keys() == (("kept", 1), ("new", 1))
 
 
 def test_what_a_killed_process_had_begun_to_write_is_removed(tmp_path: Path) -> None:
-    Spool(tmp_path, 0).add(result(), 0)
+    Spool(Folder(tmp_path), 0).add(result(), 0)
     (tmp_path / ".r.1.result.new").write_bytes(b"half")
-    assert Spool(tmp_path, 0).keys() == (("r", 1),)
+    assert Spool(Folder(tmp_path), 0).keys() == (("r", 1),)
     assert [each.name for each in tmp_path.iterdir()] == ["r.1.result"]
 
 
 def test_after_a_long_outage_results_are_sent_some_at_a_time(tmp_path: Path) -> None:
-    spool = Spool(tmp_path, 0)
+    spool = Spool(Folder(tmp_path), 0)
     names = [f"r{number}" for number in range(2 * MOST_AT_ONCE + 1)]
     for name in names:
         spool.add(result(name), 0)
@@ -285,7 +283,7 @@ def test_after_a_long_outage_results_are_sent_some_at_a_time(tmp_path: Path) -> 
 
 
 def test_a_disk_that_takes_no_results_is_found_out(tmp_path: Path) -> None:
-    spool = Spool(tmp_path / "spool", 0)
+    spool = Spool(Folder(tmp_path / "spool"), 0)
     spool.check()
     assert list((tmp_path / "spool").iterdir()) == []
     (tmp_path / "spool").rmdir()

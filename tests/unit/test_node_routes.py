@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from pratai_common import limits
+from pratai_common.errors import ArchiveMissingError
 from pratai_common.messages import AttemptMessage, Bye, encode
 from pratai_common.node_urls import NodeUrls
 from pratai_common.tokens import TokenKey
@@ -139,6 +140,20 @@ def test_another_attempts_output(api: NodeApi, values: dict[str, Any]) -> None:
     answer = bring(api, b"7", claim(api, **values))
     assert refused(answer, 403, "claim_invalid") == "this attempt was not given to you"
     assert bring(api, b"7", claim(api)).status_code == 200
+
+
+def test_what_a_node_brings_whose_key_was_taken_away(api: NodeApi) -> None:
+    """Its claims have no end; its key has."""
+    api.revoked.add("other")
+    assert bring(api, b"7", claim(api)).status_code == 200
+    api.revoked.add(CLAIM["node"])
+    answer = bring(api, b"8", claim(api))
+    why = f"the key of node {CLAIM['node']} is not known"
+    assert refused(answer, 403, "claim_invalid") == why
+    with pytest.raises(ArchiveMissingError):
+        api.archives.get(hashlib.sha256(b"8").hexdigest())
+    api.revoked.clear()
+    assert bring(api, b"8", claim(api)).status_code == 200
 
 
 def test_what_is_no_claim(api: NodeApi) -> None:

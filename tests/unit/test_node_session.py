@@ -12,13 +12,18 @@ import pytest
 
 from pratai_common import limits
 from pratai_common.records import ResponseHead
-from pratai_drivers.engines.base import Container, Exit
+from pratai_drivers.conversation import Conversation
+from pratai_drivers.engines.base import OWN_FILES, Container, Exit
 from pratai_drivers.interruption import Interruption
 from pratai_drivers.link import Link
 from pratai_drivers.logs import LogCutter
+from pratai_drivers.runner_link import load_message
 from pratai_drivers.session import Ending, Session
+from pratai_drivers.warm import Warm
+from tests.unit.node_world import FIT
 from tests.waiting import until
 
+LOAD = load_message("container", {}, OWN_FILES)
 NEXT = b'{"op": "next", "size": 0}\n'
 ANSWER = b'{"op": "response", "size": 1}\n7'
 
@@ -30,6 +35,9 @@ class Living(Container):
         return None
 
     def peak_memory(self) -> int | None:
+        return None
+
+    def cpu_seconds(self) -> float | None:
         return None
 
     def out_of_memory(self) -> bool:
@@ -48,20 +56,26 @@ class Run:
         self._ended: queue.Queue[Ending] = queue.Queue()
         self._interruption = Interruption()
         logs = LogCutter(lambda _seq, content: self.printed.extend(content))
-        session = Session(self.link, logs, self._interruption, {}, b"1", 30, 30)
-        self._thread = threading.Thread(target=lambda: self._ended.put(session.run(Living())))
+        container = Living()
+        conversation = Conversation(self.link, container)
+        self.warm = Warm(container, conversation, FIT, "image", LOAD, 30)
+        session = Session(self.warm, logs, self._interruption, {}, b"1", 30)
+        self._thread = threading.Thread(target=lambda: self._ended.put(session.run()))
         self._thread.start()
         self.runner = socket.socket(socket.AF_UNIX)
         self.runner.connect(str(self.link.folder / "node.sock"))
+        self.said = self.runner.makefile("rb")
+        assert self.said.readline() == LOAD
 
     def ending(self) -> Ending:
         return self._ended.get(timeout=30)
 
     def close(self) -> None:
+        self.said.close()
         self.runner.close()
         self._thread.join(30)
         assert not self._thread.is_alive()
-        self.link.close()
+        self.warm.discard()
         self._interruption.close()
 
 
@@ -74,7 +88,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
 
 def test_an_answer_ends_it(run: Run) -> None:
     run.runner.sendall(NEXT)
-    assert b'"op": "event"' in run.runner.recv(4096)
+    assert b'"op": "event"' in run.said.readline()
     run.runner.sendall(ANSWER)
     assert run.ending().output == b"7"
 
@@ -116,7 +130,7 @@ def test_a_pipe_that_all_writers_have_left_is_not_ready_for_ever(tmp_path: Path)
 
 def test_a_head_goes_with_the_answer(run: Run) -> None:
     run.runner.sendall(NEXT)
-    run.runner.recv(4096)
+    run.said.readline()
     head = b'{"op": "response", "head": {"status": 201, "encoding": "text"}, "size": 3}\n"a"'
     run.runner.sendall(head)
     ending = run.ending()
@@ -126,7 +140,7 @@ def test_a_head_goes_with_the_answer(run: Run) -> None:
 
 def test_a_head_that_is_none_ends_the_run_badly(run: Run) -> None:
     run.runner.sendall(NEXT)
-    run.runner.recv(4096)
+    run.said.readline()
     run.runner.sendall(b'{"op": "response", "head": {"status": 101}, "size": 1}\n7')
     ending = run.ending()
     assert (ending.reason, ending.output, ending.response) == ("bad_result", None, None)

@@ -180,6 +180,21 @@ def failing(request_id: str, number: int) -> Request:
     )
 
 
+@pytest.mark.parametrize(
+    ("reason", "status"),
+    [
+        ("exception", Status.SCHEDULED),
+        ("secret_unavailable", Status.SCHEDULED),
+        ("identity_revoked", Status.ERROR),
+        ("image_build", Status.ERROR),
+    ],
+)
+def test_what_is_repeated_as_often_as_its_function_says(reason: str, status: Status) -> None:
+    after = settle(failing("r", 1), result(1, reason), 5000)
+    assert after is not None
+    assert (after.status, after.attempts[-1].reason) == (status, reason)
+
+
 def pauses(request_id: str) -> list[int]:
     found = []
     for number in range(1, 10):

@@ -10,7 +10,7 @@ from oslo_config import cfg
 from oslo_middleware import RequestId
 from werkzeug.test import Client
 
-from pratai_api import options, pipeline
+from pratai_api import keystone_options, middleware_options, options, pipeline
 
 REQUEST_ID = re.compile(r"req-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 OURS = "https://dashboard.example"
@@ -20,7 +20,8 @@ def configured(text: str, folder: Path) -> cfg.ConfigOpts:
     path = folder / "pratai.conf"
     path.write_text(text)
     conf = cfg.ConfigOpts()
-    options.register(conf)
+    middleware_options.register(conf)
+    keystone_options.register(conf)
     conf([], default_config_files=[str(path)], default_config_dirs=[])
     return conf
 

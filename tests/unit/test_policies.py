@@ -7,7 +7,7 @@ from oslo_config import cfg
 from oslo_context.context import RequestContext
 from oslo_policy import policy
 
-from pratai_api import options, policies
+from pratai_api import keystone_options, policies
 from pratai_api.openapi import NoToken
 from pratai_api.routes import ROUTES
 
@@ -66,7 +66,7 @@ def make_enforcer(folder: Path, overrides: str) -> policy.Enforcer:
     path = folder / "policy.yaml"
     path.write_text(overrides)
     conf = cfg.ConfigOpts()
-    options.register(conf)
+    keystone_options.register(conf)
     conf([], default_config_files=[], default_config_dirs=[])
     conf.set_override("policy_file", str(path), group="oslo_policy")
     return policies.make_enforcer(conf)
@@ -88,9 +88,12 @@ READS = {
     "subscription:list",
     "event:list",
     "event:get",
+    "key:list",
+    "quota:get",
     "request:list",
     "request:get",
     "request:logs",
+    "secret:list",
     "runtime:list",
     "runtime:get",
 }
@@ -106,7 +109,11 @@ AT_THE_PROJECTS_EXPENSE = {
     "event:publish",
     "function:create",
     "function:call",
+    "key:create",
     "request:replay",
+    "secret:create",
+    "secret:delete",
+    "secret:get",
 }
 
 

@@ -55,6 +55,26 @@ def test_what_no_node_has_is_given_once_more(world: World) -> None:
     assert world.jobs == [("r", 1, "n"), ("r", 1, "n")]
 
 
+def test_a_node_is_believed_only_of_what_a_former_scheduler_can_have_given_it(
+    world: World,
+) -> None:
+    """No first attempt of what came since, and no later one: that would be recorded."""
+    world.function()
+    world.now += 1
+    lie: dict[str, Any] = {"node": "liar", "instance": "l", "slots": 0}
+    world.heartbeat(**lie, running=(("r", 1, "f"),))
+    world.request(retries=1)
+    world.pass_time(1000)
+    assert world.jobs == [("r", 1, "n")]
+    holder = world.dispatcher._nodes.holder(("r", 1))
+    assert holder is not None
+    assert holder.state.node == "n"
+    world.end(world.to_nodes[0], reason="exception")
+    world.heartbeat(**lie, running=(("r", 2, "f"),))
+    world.pass_seconds(5)
+    assert world.jobs == [("r", 1, "n"), ("r", 2, "n")]
+
+
 def test_what_a_node_runs_takes_its_memory_from_a_new_scheduler_too(world: World) -> None:
     world.function(memory=3000)
     world.request()

@@ -82,9 +82,13 @@ def test_the_api_is_away_when_a_large_output_is_there(world: NodeWorld) -> None:
     assert world.api.archives.read(result.output) == LARGE
 
 
-def test_a_full_disk_lets_a_large_output_go(world: NodeWorld) -> None:
+def test_a_full_disk_lets_a_large_output_go(
+    world: NodeWorld, caplog: pytest.LogCaptureFixture
+) -> None:
     """It keeps all of the result until that is stored, and then has room again."""
     leave_a_large_output(world)
+    # What fails below is one write: no earlier attempt may be on its way any more.
+    until(lambda: "attempt 1 waits in the spool" in caplog.text, "it was brought in vain")
     (world.folder / "spool" / ".r.1.result.new").symlink_to("/dev/full")
     world.api.start()
     world.pass_time(LONGEST_PAUSE_MS)

@@ -57,6 +57,16 @@ def test_a_node_takes_what_it_has_slots_and_memory_for() -> None:
     assert table.place(("c", 1), "f", 128, 0) is not None
 
 
+def test_a_job_is_where_it_was_given_whatever_another_node_says() -> None:
+    table = nodes()
+    table.saw(state(), 0)
+    placed = table.place(("a", 1), "f", 128, 0)
+    table.saw(state("liar", spooled=(("a", 1), ("b", 1)), running=(("c", 1, "f"),)), 0)
+    holders = [table.holder((each, 1)) for each in "abc"]
+    assert [None if each is None else each.state.node for each in holders] == ["n", "liar", "liar"]
+    assert holders[0] is placed
+
+
 def test_the_emptiest_node_is_chosen() -> None:
     table = nodes()
     table.saw(state("one"), 0)
@@ -64,6 +74,32 @@ def test_the_emptiest_node_is_chosen() -> None:
     chosen = [table.place((name, 1), "f", 1, 0) for name in "abcd"]
     assert sorted(node.state.node for node in chosen if node) == ["one", "one", "two", "two"]
     assert {node.state.node for node in chosen[:2] if node} == {"one", "two"}
+
+
+def test_what_a_function_needs_beside_its_code_not_every_node_gives_it() -> None:
+    """A node of an earlier release would run it without."""
+    table = nodes()
+    table.saw(state("old", slots=8), 0)
+    assert table.place(("a", 1), "f", 10, 0, provisions=True) is None
+    assert table.place(("a", 1), "f", 10, 0, ("f", 1), provisions=True) is None
+    assert table.place(("b", 1), "f", 10, 0) is not None  # nobody else waits for that
+    table.saw(state("new", provisions=True), 0)
+    for name, code in (("a", None), ("c", ("f", 1))):
+        placed = table.place((name, 1), "f", 10, 0, code, provisions=True)
+        assert placed is not None
+        assert placed.state.node == "new"
+    assert table.place(("d", 1), "f", 10, 0, provisions=True) is None
+    assert table.place(("e", 1), "f", 10, 0) is not None
+
+
+def test_no_node_is_kept_that_does_not_give_what_a_job_needs() -> None:
+    table = nodes()
+    table.saw(state("old", memory=900), 0)
+    table.keep(("a", 1), 300, 0, provisions=True)
+    assert table.place(("b", 1), "f", 900, 0) is not None
+    table.saw(state("new", provisions=True), 0)
+    table.keep(("a", 1), 300, 0, provisions=True)
+    assert table.place(("c", 1), "f", 100, 0) is None
 
 
 def test_a_node_is_kept_for_one_job_alone_and_not_for_ever() -> None:

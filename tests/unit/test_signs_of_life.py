@@ -140,3 +140,15 @@ def test_a_node_that_no_scheduler_hears_is_written_by_a_collector(store: SQLiteS
     understudy.hear(Bye(node="n", instance="i"))
     understudy.write()
     assert seen(store) == {"unheard-of": NOW}
+
+
+def test_a_former_start_of_a_node_does_not_take_it_from_the_list(store: SQLiteStore) -> None:
+    """Its goodbye was longer on its way than the first word of the next start."""
+    understudy = Understudy(store, lambda name: seen(store).get(name), lambda: NOW)
+    understudy.hear(Heartbeat(state=replace(STATE, instance="next")))
+    understudy.hear(Bye(node="n", instance="i"))
+    understudy.write()
+    assert seen(store) == {"n": NOW}
+    understudy.hear(Bye(node="n", instance="next"))
+    understudy.write()
+    assert seen(store) == {}

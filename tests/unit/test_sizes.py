@@ -21,7 +21,8 @@ from pratai_common.records import Body, Function, Version
 from pratai_common.submit import Cause, Submitter, Trigger
 from pratai_common.tokens import TokenKey
 from pratai_scheduler.assignments import Assignments
-from pratai_scheduler.nodes import MOST_SPOOLED, Node, Nodes
+from pratai_scheduler.node import MOST_SPOOLED, Node
+from pratai_scheduler.nodes import Nodes
 from tests.archives import in_folder
 from tests.records import attempt, function
 
@@ -139,5 +140,6 @@ def test_a_heartbeat_of_a_node_whose_results_nobody_takes(tmp_path: Path) -> Non
     """It has as many as it may have, and each slot has just ended one more."""
     spooled = tuple((f"{number:036}", 1) for number in range(MOST_SPOOLED + 1000))
     running = tuple((f"{number:036}", 1, "f" * 36) for number in range(1000))
-    largest = Heartbeat(state=state(spooled=spooled, running=running))
+    spares = tuple((f"{number:036}", 2**31, 1000) for number in range(1024))
+    largest = Heartbeat(state=state(spooled=spooled, running=running, spares=spares))
     assert len(encode(largest)) < limits.MAX_MESSAGE_BYTES

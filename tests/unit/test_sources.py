@@ -16,10 +16,10 @@ from pratai_agent.networks import resolved
 from pratai_agent.pauses import Pauses
 from pratai_agent.report import COUNTS_MS, Report
 from pratai_agent.sources.base import Happened, Source, SourceError, Standby, StoppedError
-from pratai_common import conf as configuration
 from pratai_common.clock import now_ms
 from pratai_common.daemon import describe
 from pratai_common.errors import StoreUnavailableError
+from pratai_common.options.events import AGENT_OPTS
 from pratai_common.records import Event, SourceState
 from pratai_common.sealing import Sealer
 from pratai_common.tokens import TokenKey
@@ -363,7 +363,7 @@ def test_pauses_double_up_to_a_minute() -> None:
 @pytest.fixture
 def conf() -> cfg.ConfigOpts:
     made = cfg.ConfigOpts()
-    made.register_opts(configuration.AGENT_OPTS, group="agent")
+    made.register_opts(AGENT_OPTS, group="agent")
     made([])
     return made
 

@@ -425,3 +425,13 @@ def test_many_that_are_due_at_once_are_all_fired(world: TimerWorld) -> None:
     world.at(60_000, world.agent())
     found = world.store.list_requests("p", RequestFilter(source="timer"), Page(10_000))
     assert len(found) == 510 + len(world.recorded())
+
+
+def test_ticks_that_come_due_within_a_moment_are_fired_together(world: TimerWorld) -> None:
+    world.store.create_subscription(timer("t", since=10_020))
+    agent = world.agent()
+    world.at(11_000, agent)
+    assert (world.recorded("s"), world.recorded("t")) == ([11_000], [])
+    assert agent.pause() == 0.05
+    world.at(11_050, agent)
+    assert world.recorded("t") == [11_020]

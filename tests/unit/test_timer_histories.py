@@ -1,7 +1,7 @@
 """Whatever befalls agents, clocks, the store and timers: each tick is fired once, or as the timer
 says. What is recorded is compared with what follows from when agents looked, and from nothing else.
 
-PRATAI_HISTORIES says how many histories are gone through.
+PRATAI_TIMER_HISTORIES says how many histories are gone through.
 """
 
 import os
@@ -20,8 +20,7 @@ from pratai_common import limits
 from pratai_common.errors import StoreUnavailableError
 from pratai_common.records import Subscription
 from pratai_common.store.base import Store
-from tests.unit.simulation import Flaky
-from tests.unit.timer_world import TimerWorld, timer
+from tests.unit.timer_world import Flaky, TimerWorld, timer
 
 START = 1_800_000_000_000
 MINUTE_MS = 60_000
@@ -160,7 +159,7 @@ def history(draw: st.DataObject) -> Iterator[History]:
             made.world.store.close()
 
 
-HISTORIES = int(os.environ.get("PRATAI_HISTORIES", "16"))
+HISTORIES = int(os.environ.get("PRATAI_TIMER_HISTORIES", "16"))
 relaxed = settings(
     max_examples=HISTORIES // 2, deadline=None, suppress_health_check=list(HealthCheck)
 )

@@ -14,7 +14,7 @@ import pytest
 from pratai_common import limits
 from pratai_common.errors import ArchiveMissingError, TransferError
 from pratai_drivers.transfers import PAUSES_SECONDS, Transfers
-from tests.stack import free_port
+from tests.ports import free_port
 
 CONTENT = b"content" * 100_000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

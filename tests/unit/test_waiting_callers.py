@@ -2,17 +2,19 @@
 store does. And logs that the store's lists do not show whole yet.
 """
 
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from pratai_common import limits
 from pratai_common.clock import now_ms
 from pratai_common.messages import Answer
 from pratai_common.records import Body, FunctionStatus, LogChunk, Request, Status
 from pratai_common.store.base import Changed, NewRequest, RequestChange
-from tests.records import function, request
+from tests.records import attempt, function, request
 from tests.unit.api_world import ApiWorld
 from tests.waiting import until
 
@@ -129,3 +131,63 @@ def test_what_ended_long_ago_is_read_once(world: ApiWorld) -> None:
 def test_what_is_whole_is_read_once(world: ApiWorld) -> None:
     assert printed(world, now_ms()) == "0\n1\n"
     assert world.store.looks == 1
+
+
+# Logs that a node has not bounded
+
+
+def long_log(world: ApiWorld, sizes: Mapping[int, Sequence[int]]) -> str:
+    """Store pieces of these sizes, by attempt, of what ended long ago; returns its id."""
+    record = request(
+        project_id="default",
+        status=Status.SUCCESS,
+        attempts=tuple(attempt(number) for number in sizes),
+        finished_at=1,
+        log_chunks=len(sizes[max(sizes)]),
+    )
+    world.store.create_requests([NewRequest(record, None)])
+    for number, each in sizes.items():
+        world.store.add_log_chunks(
+            [
+                LogChunk(
+                    request_id=record.request_id,
+                    attempt=number,
+                    seq=seq,
+                    project_id="default",
+                    content=b"%d" % number * size,
+                )
+                for seq, size in enumerate(each)
+            ]
+        )
+    return record.request_id
+
+
+@pytest.mark.parametrize("query", ["", "?follow=true"])
+def test_each_attempt_is_shown_as_far_as_its_log_may_go(world: ApiWorld, query: str) -> None:
+    """And what is behind that is not even read."""
+    full, most = limits.LOG_CHUNK_BYTES, limits.MAX_LOG_BYTES
+    identity = long_log(world, {1: [full] * 1000, 2: [full] * 16, 3: [full] * 17})
+    text = world.api.get(f"/v1/requests/{identity}/logs{query}").text
+    mark = limits.LOG_CUT_MARK.decode()
+    assert text == (
+        f"{'1' * most}{mark}[attempt 2]\n{'2' * full * 16}[attempt 3]\n{'3' * most}{mark}"
+    )
+    assert world.store.looks == 2
+
+
+@pytest.mark.parametrize("pieces", [1, 63, 64, 65, 128, 200])
+def test_a_log_of_many_pieces_is_whole(world: ApiWorld, pieces: int) -> None:
+    identity = long_log(world, {1: [1] * pieces})
+    assert world.api.get(f"/v1/requests/{identity}/logs").text == "1" * pieces
+    assert world.store.looks == pieces // 64 + 1
+
+
+def test_a_store_that_is_away_is_the_answer(world: ApiWorld) -> None:
+    identity = long_log(world, {1: [1]})
+    with world.away("log_chunks"):
+        answer = world.api.get(f"/v1/requests/{identity}/logs")
+    error = answer.json["error"]
+    assert (answer.status_code, error["reason"]) == (503, "store_unavailable")
+    message = "the store does not answer; it is not known whether anything was recorded"
+    assert error["message"] == message
+    assert world.api.get(f"/v1/requests/{identity}/logs").text == "1"

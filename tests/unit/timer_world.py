@@ -1,9 +1,11 @@
 """Timers of agents with clocks of their own, over one store."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pratai_agent.timers import Timers
+from pratai_common.errors import StoreUnavailableError
 from pratai_common.records import Subscription
 from pratai_common.store.base import Page, RequestFilter, Store
 from pratai_common.store.sqlite import SQLiteStore
@@ -25,6 +27,27 @@ def timer(subscription_id: str = "s", **values: Any) -> Subscription:
         kind="timer",
         **given,
     )
+
+
+class Flaky:
+    """A store whose methods fail by chance, before or after they have done their work."""
+
+    def __init__(self, store: Store, fails: Callable[[], bool]) -> None:
+        self._store = store
+        self._fails = fails
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._store, name)
+
+        def call(*arguments: Any) -> Any:
+            if self._fails():
+                raise StoreUnavailableError(f"{name} was not done")
+            result = method(*arguments)
+            if self._fails():
+                raise StoreUnavailableError(f"nothing is known of {name}")
+            return result
+
+        return call
 
 
 class TimerWorld:
@@ -53,9 +76,9 @@ class TimerWorld:
         for each in agents:
             each.look()
 
-    def recorded(self, subscription_id: str = "s") -> list[int]:
+    def recorded(self, subscription_id: str = "s", project_id: str = "p") -> list[int]:
         """Return when the ticks of a timer were due that became requests, in order."""
-        found = self.store.list_requests("p", RequestFilter(source="timer"), Page(100_000))
+        found = self.store.list_requests(project_id, RequestFilter(source="timer"), Page(100_000))
         events: list[Any] = [each.event for each in found]
         names = [each["id"].split("/") for each in events]
         return sorted(int(due_at) for name, due_at in names if name == subscription_id)

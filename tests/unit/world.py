@@ -36,7 +36,7 @@ from pratai_common.store.sqlite_access import Access
 from pratai_common.submit import Submitter
 from pratai_common.tokens import create_key, load_key
 from pratai_scheduler.assignments import Assignments
-from pratai_scheduler.collector import Collector
+from pratai_scheduler.collector import Collector, Observers
 from pratai_scheduler.collector import Sends as CollectorSends
 from pratai_scheduler.dispatcher import Dispatcher
 from pratai_scheduler.leadership import Leadership
@@ -84,13 +84,37 @@ class Away(SQLiteStore):
             raise StoreUnavailableError("away")
 
 
+def node_state(**values: Any) -> NodeState:
+    """Return what the node ``n`` says of itself."""
+    given: dict[str, Any] = {
+        "node": "n",
+        "instance": "i",
+        "address": "a",
+        "ip": "1",
+        "pid": 1,
+        "version": "v",
+        "joined_at": 0,
+        "slots": 4,
+        "memory": 4096,
+        "runtimes": {},
+        "provisions": True,
+        **values,
+    }
+    return NodeState(**given)
+
+
 class World:
     """A scheduler and a collector; what they send is kept, and delivered by the test."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store: Any = None) -> None:
         self.now = 1_000_000
         self.window_requests = limits.WINDOW_REQUESTS
-        self.store = Away(folder / "store.sqlite")
+        self.alone = True
+        self.schedulers = 0
+        self.weights: dict[str, int] = {}
+        self.most_runs = -1
+        self.revoked: set[str] = set()
+        self.store: Any = store or Away(folder / "store.sqlite")
         self.store.create_schema()
         create_key(folder / "key")
         self.key = load_key(folder / "key")
@@ -102,6 +126,8 @@ class World:
         self.answers: list[Any] = []
         self.hints: list[Any] = []
         self.apis = {"api"}
+        self.settled: list[tuple[Request, bool]] = []
+        self.submitted: list[Request] = []
         self.collector = self.new_collector()
         self.restart()
 
@@ -117,14 +143,24 @@ class World:
                 apis=lambda: frozenset(self.apis),
             ),
             lambda: self.now,
+            observers=Observers(
+                lambda request, called: self.settled.append((request, called)),
+                lambda request, _called: self.submitted.append(request),
+            ),
         )
 
     def new_dispatcher(self) -> Dispatcher:
-        leadership = Leadership(self.store, f"s{self.now}", lease_ms=5_000, settle_ms=2_000)
+        self.schedulers += 1
         return Dispatcher(
             self.store,
             Assignments(self.key, lambda: self.now, self._address, 3600),
-            leadership,
+            Leadership(
+                self.store,
+                f"s{self.schedulers}",
+                lease_ms=5_000,
+                settle_ms=2_000,
+                node_lease_ms=10_000,
+            ),
             Nodes(lease_ms=10_000, adopt_ms=5_000),
             Sends(
                 self._to_node,
@@ -135,6 +171,10 @@ class World:
             1024,
             5_000,
             self.window_requests,
+            self.weights,
+            alone=self.alone,
+            knows_node=lambda name: name not in self.revoked,
+            most_runs=self.most_runs,
         )
 
     def restart(self) -> None:
@@ -148,7 +188,7 @@ class World:
             raise ArchivesUnavailableError("away")
         return self.archives.url(sha256, expires)
 
-    def _to_node(self, _address: str, message: Message) -> bool:
+    def _to_node(self, _node: NodeState, message: Message) -> bool:
         self.to_nodes.append(message)
         return True
 
@@ -169,20 +209,7 @@ class World:
             self.pass_time(1000)
 
     def heartbeat(self, kind: type[Hello] | type[Heartbeat] = Heartbeat, **values: Any) -> None:
-        given: dict[str, Any] = {
-            "node": "n",
-            "instance": "i",
-            "address": "a",
-            "ip": "1",
-            "pid": 1,
-            "version": "v",
-            "joined_at": 0,
-            "slots": 4,
-            "memory": 4096,
-            "runtimes": {},
-            **values,
-        }
-        self.dispatcher.receive([kind(state=NodeState(**given))])
+        self.dispatcher.receive([kind(state=node_state(**values))])
 
     def function(self, function_id: str = "f", **values: Any) -> Function:
         given: dict[str, Any] = {

@@ -3,7 +3,7 @@
 import json
 from argparse import SUPPRESS, ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,11 @@ def existing(path: Path) -> Path:
     if not path.is_file():
         raise RefusedError(f"there is no file {path}")
     return path
+
+
+def package(path: Path) -> Path:
+    """Return the path of a zip, or of a folder, that is there; raises RefusedError."""
+    return path if path.is_dir() else existing(path)
 
 
 def text_of(path: Path) -> str:
@@ -73,15 +78,15 @@ def json_object(text: str) -> dict[str, Any]:
     return value
 
 
-def moment(text: str) -> str:
-    """Return a time that is given with its zone, in UTC."""
+def moment(text: str) -> datetime:
+    """Return a time that is given with its zone."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError as error:
         raise ArgumentTypeError(f"{text!r} is no time as 2027-01-31T08:30:00Z") from error
     if at.tzinfo is None:
         raise ArgumentTypeError(f"{text!r} has no zone: add Z, or +01:00")
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return at
 
 
 def truth(text: str) -> bool:
@@ -101,6 +106,11 @@ def count(text: str) -> int:
 def count_or_none(text: str) -> int | None:
     """Return a number of things, one at least, or nothing."""
     return None if text == "none" else count(text)
+
+
+def number_or_none(text: str) -> int | None:
+    """Return a whole number, or nothing."""
+    return None if text == "none" else int(text)
 
 
 def add_all_projects(parser: ArgumentParser) -> None:

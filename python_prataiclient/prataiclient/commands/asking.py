@@ -23,12 +23,14 @@ def add_secret(parser: ArgumentParser, name: str, what: str) -> None:
     )
 
 
-def secret(parsed: Namespace, name: str) -> dict[str, str]:
-    """Return the secret as the setting of that name, or none; raises RefusedError."""
+def secret(parsed: Namespace, name: str, needed: bool = False) -> dict[str, str]:
+    """Return the secret as the setting of that name, or none unless it is needed; raises
+    RefusedError.
+    """
     path, setting = getattr(parsed, f"{name}_file"), name.replace("_", " ")
     if path is not None:
         return {name: text_of(path).removesuffix("\n").removesuffix("\r")}
-    if not getattr(parsed, name):
+    if not (needed or getattr(parsed, name)):
         return {}
     if not sys.stdin.isatty():
         option = name.replace("_", "-")

@@ -1,4 +1,4 @@
-"""What commands share."""
+"""What commands share, in both programs that have them: ``pratai`` and ``openstack``."""
 
 import json
 from argparse import ArgumentParser, Namespace
@@ -9,20 +9,37 @@ from cliff.command import Command
 from cliff.lister import Lister
 from cliff.show import ShowOne
 
-from prataiclient.client import Client
-from prataiclient.errors import RequestFailedError
+from prataiclient.client import Client, succeeded
+from prataiclient.errors import ClientError
 from prataiclient.progress import Progress
-from prataiclient.rest import Json
-from prataiclient.waiting import FINAL, wait
+from prataiclient.resources import Json, Request, Resource
+from prataiclient.waiting import wait
 
 
 class ClientCommand(Command):
-    """A command with a connection. Failures leave it as ClientError."""
+    """A command with a connection. A failure, which is a ClientError, is told in a line, and its
+    kind is the exit code.
+    """
+
+    def run(self, parsed: Namespace) -> int:
+        """Run it; returns the exit code."""
+        try:
+            return int(super().run(parsed))
+        except ClientError as error:
+            self.app.LOG.error(error, exc_info=self.app.options.debug)
+            return error.exit_code
+
+    def get_epilog(self) -> str:
+        """Return nothing. Cliff would say which distribution a command comes from, and for that
+        read the lists of files of all that are installed, each time.
+        """
+        return ""
 
     @property
     def client(self) -> Client:
-        """The application's connection."""
-        return cast("Client", self.app.client)  # type: ignore[attr-defined]  # cliff: any App
+        """The application's connection, which is made when it is needed first."""
+        manager = self.app.client_manager  # type: ignore[attr-defined]  # of both programs
+        return cast("Client", manager.pratai)
 
     def stream(self, pieces: Iterable[str], to: TextIO) -> None:
         """Write each piece when it comes."""
@@ -42,29 +59,31 @@ class FunctionCommand(ClientCommand):
 
     def function_id(self, parsed: Namespace) -> str:
         """Return the id of the function that the command line names."""
-        return str(self.client.function(parsed.function)["function_id"])
+        return self.client.function(parsed.function).function_id
 
 
 class ListCommand(ClientCommand, Lister):
     """A command that answers a table."""
 
     def rows(
-        self, columns: tuple[str, ...], items: Iterable[Json], parsed: Namespace
+        self, columns: tuple[str, ...], items: Iterable[Resource | Json], parsed: Namespace
     ) -> tuple[tuple[str, ...], Iterator[tuple[Any, ...]]]:
         """Return some columns of the items, as cliff wants them; an item is taken when its row
         is.
         """
         return columns, (
-            tuple(_shown(item.get(column), parsed) for column in columns) for item in items
+            tuple(_shown(item.get(column), parsed) for column in columns)
+            for item in map(_told, items)
         )
 
 
 class ShowCommand(ClientCommand, ShowOne):
     """A command that answers one thing."""
 
-    def fields(self, item: Json, parsed: Namespace) -> tuple[list[str], list[Any]]:
+    def fields(self, item: Resource | Json, parsed: Namespace) -> tuple[list[str], list[Any]]:
         """Return all of a thing; where a person reads, structures are shown as JSON."""
-        return list(item), [_shown(value, parsed) for value in item.values()]
+        told = _told(item)
+        return list(told), [_shown(value, parsed) for value in told.values()]
 
 
 class RunCommand(ClientCommand):
@@ -82,24 +101,25 @@ class RunCommand(ClientCommand):
         """
         if not parsed.wait:
             return {}
-        request = self._ended(request_id)
-        if request["status"] != "success":
-            raise RequestFailedError(request_id, request["reason"], request["message"])
-        return {"result": request["result"]}
+        return {"result": succeeded(self._ended(request_id)).result}
 
-    def _ended(self, request_id: str) -> Json:
+    def _ended(self, request_id: str) -> Request:
         try:
             with Progress(self.app.stderr) as progress:
 
-                def read() -> Json:
+                def read() -> Request:
                     request = self.client.request(request_id)
-                    progress.text = f"{request['status']} {request_id}"
+                    progress.text = f"{request.status} {request_id}"
                     return request
 
-                return wait(read, lambda status: status in FINAL, progress)
+                return wait(read, lambda request: request.ended, progress.pause)
         except KeyboardInterrupt:
             self.app.stderr.write(f"request {request_id} goes on\n")
             raise
+
+
+def _told(item: Resource | Json) -> Json:
+    return item.to_dict() if isinstance(item, Resource) else item
 
 
 def _shown(value: Any, parsed: Namespace) -> Any:

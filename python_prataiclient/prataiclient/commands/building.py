@@ -2,14 +2,17 @@
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
+from typing import TypeVar
 
 from prataiclient.commands.base import ShowCommand
 from prataiclient.errors import UnsuccessfulError
 from prataiclient.progress import Progress
-from prataiclient.rest import Json
+from prataiclient.resources import Function, Version
 from prataiclient.waiting import wait
 
 _LOG_END_LINES = 20
+Built = TypeVar("Built", Function, Version)
+"""What has a build: a function its first, a version its own."""
 
 
 class BuildCommand(ShowCommand):
@@ -25,8 +28,8 @@ class BuildCommand(ShowCommand):
         return parser
 
     def built(
-        self, parsed: Namespace, function_id: str, made: Json, read: Callable[[], Json]
-    ) -> Json:
+        self, parsed: Namespace, function_id: str, made: Built, read: Callable[[], Built]
+    ) -> Built:
         """Return what was made, if that is wanted after its build, when ``read`` returns it;
         raises UnsuccessfulError.
         """
@@ -35,22 +38,22 @@ class BuildCommand(ShowCommand):
         if parsed.follow:
             self.stream(self.client.follow_build_log(function_id), self.app.stderr)
         made = self._ended(function_id, read)
-        if made["status"] == "error":
+        if made.status == "error":
             if not parsed.follow:
                 lines = self.client.build_log(function_id).splitlines(keepends=True)
                 self.stream(lines[-_LOG_END_LINES:], self.app.stderr)
-            raise UnsuccessfulError(f"the build failed: {made['build_error']}")
+            raise UnsuccessfulError(f"the build failed: {made.build_error}")
         return made
 
-    def _ended(self, function_id: str, read: Callable[[], Json]) -> Json:
+    def _ended(self, function_id: str, read: Callable[[], Built]) -> Built:
         with Progress(self.app.stderr) as progress:
 
-            def look() -> Json:
+            def look() -> Built:
                 if progress.shown:
                     progress.text = _last_line(self.client.build_log(function_id))
                 return read()
 
-            return wait(look, lambda status: status != "building", progress)
+            return wait(look, lambda made: made.status != "building", progress.pause)
 
 
 def _last_line(text: str) -> str:

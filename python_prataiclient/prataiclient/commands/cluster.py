@@ -11,5 +11,5 @@ class ClusterStatus(ListCommand):
 
     def take_action(self, parsed: Namespace) -> tuple[tuple[str, ...], Any]:
         """See cliff."""
-        columns = ("daemon_type", "daemon_id", "status", "ip", "version", "joined_at")
+        columns = ("daemon_type", "daemon_id", "status", "role", "ip", "version", "joined_at")
         return self.rows(columns, self.client.daemons(), parsed)

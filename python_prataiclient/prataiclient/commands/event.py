@@ -8,7 +8,7 @@ from prataiclient.commands import arguments
 from prataiclient.commands.asking import add_secret, secret
 from prataiclient.commands.base import ClientCommand, ListCommand, ShowCommand
 from prataiclient.commands.event_settings import add_event_settings, event_settings
-from prataiclient.rest import Json
+from prataiclient.resources import Event, Json, Published
 
 _SETTINGS = ("name", "description", "source", "all_projects", "enabled")
 
@@ -24,7 +24,7 @@ class _EventCommand(ClientCommand):
 
     def event_id(self, parsed: Namespace) -> str:
         """Return the id of the event that the command line names."""
-        return str(self.client.event(parsed.event)["event_id"])
+        return self.client.event(parsed.event).event_id
 
 
 class EventList(ListCommand):
@@ -85,7 +85,7 @@ class EventCreate(_SettingsCommand):
 
     def take_action(self, parsed: Namespace) -> tuple[list[str], list[Any]]:
         """See cliff."""
-        return self.fields(self.client.create_event(self.settings(parsed)), parsed)
+        return self.fields(self.client.create_event(**self.settings(parsed)), parsed)
 
 
 class EventUpdate(_EventCommand, _SettingsCommand):
@@ -101,8 +101,8 @@ class EventUpdate(_EventCommand, _SettingsCommand):
     def take_action(self, parsed: Namespace) -> tuple[list[str], list[Any]]:
         """See cliff."""
         forgotten = {"password": None} if parsed.no_password else {}
-        changes = {**forgotten, **self.settings(parsed)}
-        return self.fields(self.client.update_event(self.event_id(parsed), changes), parsed)
+        changes: Json = {**forgotten, **self.settings(parsed)}
+        return self.fields(self.client.update_event(self.event_id(parsed), **changes), parsed)
 
 
 class EventDelete(ClientCommand):
@@ -117,7 +117,7 @@ class EventDelete(ClientCommand):
     def take_action(self, parsed: Namespace) -> None:
         """See cliff."""
         for name in parsed.events:
-            self.client.delete_event(self.client.event(name)["event_id"])
+            self.client.delete_event(self.client.event(name).event_id)
 
 
 class EventPublish(_EventCommand, ListCommand):
@@ -132,32 +132,28 @@ class EventPublish(_EventCommand, ListCommand):
 
     def take_action(self, parsed: Namespace) -> tuple[tuple[str, ...], Any]:
         """See cliff."""
-        body, content_type = _body(parsed)
-        published = self.client.publish(
-            self.event_id(parsed), body, content_type, parsed.key, parsed.not_before
-        )
         caused = [
-            {"id": each["id"], "request_id": request_id}
-            for each in published["published"]
-            for request_id in each["request_ids"]
+            {"id": each.id, "request_id": request_id}
+            for each in self._publish(parsed).published
+            for request_id in each.request_ids
         ]
         return self.rows(("id", "request_id"), caused, parsed)
 
+    def _publish(self, parsed: Namespace) -> Published:
+        """Publish what the command line gives; raises RefusedError where that cannot be read."""
+        when = parsed.key, parsed.not_before
+        if parsed.cloudevent is None:
+            data = arguments.payload(parsed)
+            return self.client.publish(self.event_id(parsed), data, *when)
+        content = arguments.existing(parsed.cloudevent).read_bytes()
+        return self.client.publish_cloudevents(self.event_id(parsed), content, *when)
 
-def _body(parsed: Namespace) -> tuple[bytes, str]:
-    """Return what is to be published, and its content type; raises RefusedError."""
-    if parsed.cloudevent is None:
-        return json.dumps(arguments.payload(parsed)).encode(), "application/json"
-    content = arguments.existing(parsed.cloudevent).read_bytes()
-    batch = content.lstrip().startswith(b"[")
-    return content, f"application/cloudevents{'-batch' if batch else ''}+json"
 
-
-def _readable(event: Json) -> Json:
+def _readable(event: Event) -> Json:
     """Return an event as people read it: a setting a line, and some lines for each agent."""
-    settings = [f"{name}: {json.dumps(value)}" for name, value in event["settings"].items()]
-    states = [_lines(agent, state) for agent, state in event["source_state"].items()]
-    return {**event, "settings": "\n".join(settings), "source_state": "\n".join(states)}
+    settings = [f"{name}: {json.dumps(value)}" for name, value in event.settings.items()]
+    states = [_lines(agent, state) for agent, state in event.source_state.items()]
+    return {**event.to_dict(), "settings": "\n".join(settings), "source_state": "\n".join(states)}
 
 
 def _lines(agent: str, state: Json) -> str:

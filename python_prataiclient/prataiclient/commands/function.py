@@ -1,5 +1,6 @@
-"""``function-*``: functions, their code, and what they print."""
+"""``function-*`` and ``version-*``: functions, their code, and what they print."""
 
+import re
 import time
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Iterator
@@ -14,10 +15,13 @@ from prataiclient.commands.base import (
     ShowCommand,
 )
 from prataiclient.commands.building import BuildCommand
+from prataiclient.commands.rights import add_no_rights
 from prataiclient.commands.settings import add_settings, add_zip, settings
+from prataiclient.errors import NotFoundError
 from prataiclient.tail import Tail
 
 _LOOK_SECONDS = 0.5
+_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class FunctionCreate(BuildCommand):
@@ -35,10 +39,10 @@ class FunctionCreate(BuildCommand):
 
     def take_action(self, parsed: Namespace) -> tuple[list[str], list[Any]]:
         """See cliff."""
-        archive = arguments.existing(parsed.zip)
+        archive = arguments.package(parsed.zip)
         wanted = settings(parsed, self.client) | subscribing.first(parsed, self.client)
-        made = self.client.create_function(archive, wanted)
-        identity = made["function_id"]
+        made = self.client.create_function(parsed.name, archive, **wanted)
+        identity = made.function_id
         made = self.built(parsed, identity, made, lambda: self.client.function(identity))
         return self.fields(made, parsed)
 
@@ -76,29 +80,34 @@ class FunctionUpdate(FunctionCommand, BuildCommand):
         """See cliff."""
         parser = super().get_parser(prog_name)
         add_zip(parser, required=False)
-        parser.add_argument("--version", type=int, metavar="N", default=SUPPRESS,
+        # The openstack program takes --version for itself.
+        parser.add_argument("--version", "--use-version", type=int, metavar="N", default=SUPPRESS,
                             help="let this version serve, which was built before")  # fmt: skip
         parser.add_argument("--name", default=SUPPRESS)
         add_settings(parser)
         parser.add_argument("--no-env", action="store_const", const=[], dest="environment",
                             default=SUPPRESS, help="remove the environment variables")  # fmt: skip
+        parser.add_argument("--no-share", action="store_const", const=[], dest="shared_with",
+                            default=SUPPRESS, help="share it with no project")  # fmt: skip
+        add_no_rights(parser)
         parser.add_argument("--rotate-endpoint", action="store_true", default=SUPPRESS,
                             help="give the public endpoint another address")  # fmt: skip
         return parser
 
     def take_action(self, parsed: Namespace) -> tuple[list[str], list[Any]]:
         """See cliff."""
-        archive = None if parsed.zip is None else arguments.existing(parsed.zip)
-        identity, wanted = self.function_id(parsed), settings(parsed, self.client)
+        archive = None if parsed.zip is None else arguments.package(parsed.zip)
+        wanted = arguments.given(parsed, ("name",)) | settings(parsed, self.client)
+        identity = self.function_id(parsed)
         if archive is None:
-            return self.fields(self.client.update_function(identity, wanted), parsed)
-        made = self.client.upload_version(identity, archive, wanted)
-        number = made["version"]
+            return self.fields(self.client.update_function(identity, **wanted), parsed)
+        made = self.client.upload_version(identity, archive, **wanted)
+        number = made.version
         made = self.built(parsed, identity, made, lambda: self.client.version(identity, number))
         return self.fields(made, parsed)
 
 
-class FunctionVersions(FunctionCommand, ListCommand):
+class VersionList(FunctionCommand, ListCommand):
     """List the versions of a function, oldest first."""
 
     def take_action(self, parsed: Namespace) -> tuple[tuple[str, ...], Any]:
@@ -119,11 +128,13 @@ class FunctionDelete(ClientCommand):
     def take_action(self, parsed: Namespace) -> None:
         """See cliff."""
         for name in parsed.functions:
-            self.client.delete_function(self.client.function(name)["function_id"])
+            self.client.delete_function(self.client.function(name).function_id)
 
 
 class FunctionExecute(FunctionCommand, RunCommand, ShowCommand):
-    """Send a function an event."""
+    """Send a function an event. One of another project, which is public or shared with this one,
+    goes by its id.
+    """
 
     def get_parser(self, prog_name: str) -> ArgumentParser:
         """See cliff."""
@@ -134,12 +145,21 @@ class FunctionExecute(FunctionCommand, RunCommand, ShowCommand):
 
     def take_action(self, parsed: Namespace) -> tuple[list[str], list[Any]]:
         """See cliff."""
-        payload, identity = arguments.payload(parsed), self.function_id(parsed)
+        payload, identity = arguments.payload(parsed), self._callee(parsed)
         called = self.client.execute(identity, payload, parsed.key, parsed.not_before)
         result = (
             {"result": called.result} if called.ended else self.result(called.request_id, parsed)
         )
         return self.fields({"request_id": called.request_id, **result}, parsed)
+
+    def _callee(self, parsed: Namespace) -> str:
+        """Return the id of the function that is called, which may be one that is not shown here."""
+        try:
+            return self.function_id(parsed)
+        except NotFoundError:
+            if not _ID.fullmatch(parsed.function):
+                raise
+            return str(parsed.function)
 
 
 class FunctionRunning(ListCommand):
@@ -180,7 +200,7 @@ class FunctionLogs(FunctionCommand):
             self.stream(_with_headings(self._tail(function_id)), self.app.stdout)
             return
         for newest in self.client.requests(1, function_id=function_id):
-            log = self.client.request_log(newest["request_id"])
+            log = self.client.request_log(newest.request_id)
             self.app.stdout.write(log.decode(errors="replace"))
 
     def _tail(self, function_id: str) -> Iterator[tuple[str, str]]:

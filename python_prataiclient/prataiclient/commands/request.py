@@ -10,8 +10,7 @@ from prataiclient import chain
 from prataiclient.commands import arguments
 from prataiclient.commands.base import ClientCommand, ListCommand, RunCommand, ShowCommand
 from prataiclient.errors import ClientError, NotFoundError, RefusedError
-from prataiclient.rest import Json
-from prataiclient.waiting import FINAL
+from prataiclient.resources import FINAL, Json, Request
 
 _MOST_OF_CHAIN = 1000
 _STATUSES = FINAL | {"scheduled", "queued", "running"}
@@ -65,7 +64,7 @@ class RequestList(ListCommand):
     def _function_id(self, name_or_id: str) -> str:
         """Return a function's id. The requests of one that was deleted are listed by its id."""
         try:
-            return str(self.client.function(name_or_id)["function_id"])
+            return self.client.function(name_or_id).function_id
         except NotFoundError:
             if not _is_id(name_or_id):
                 raise
@@ -83,7 +82,9 @@ class _RequestCommand(ClientCommand):
 
 
 class RequestShow(_RequestCommand, ShowCommand):
-    """Show a request with its result, or with --tree the chain that it is part of."""
+    """Show a request with its result, with --tree the chain that it is part of, or with --timing
+    where its time went.
+    """
 
     def get_parser(self, prog_name: str) -> ArgumentParser:
         """See cliff."""
@@ -92,12 +93,18 @@ class RequestShow(_RequestCommand, ShowCommand):
         what.add_argument("--include-payload", action="store_true")
         what.add_argument("--tree", action="store_true",
                           help="show its chain of requests, from the first one on")  # fmt: skip
+        # The openstack program takes --timing for itself.
+        what.add_argument("--timing", "--stations", action="store_true",
+                          help="show how many milliseconds after its acceptance it was at each"
+                          " station")  # fmt: skip
         return parser
 
     def take_action(self, parsed: Namespace) -> tuple[list[str], list[Any]]:
         """See cliff."""
         if not parsed.tree:
-            return self.fields(self.client.request(parsed.request, parsed.include_payload), parsed)
+            request = self.client.request(parsed.request, parsed.include_payload).to_dict()
+            timing = request.pop("timing", None) or {}
+            return self.fields(timing if parsed.timing else request, parsed)
         top = self._chain(parsed.request)
         return (list(top), list(top.values())) if _drawn(parsed) else self.fields(top, parsed)
 
@@ -112,7 +119,7 @@ class RequestShow(_RequestCommand, ShowCommand):
 
     def _chain(self, request_id: str) -> Json:
         """Return the chain of a request as a tree."""
-        root_id, most = self.client.request(request_id)["root_id"], _MOST_OF_CHAIN
+        root_id, most = self.client.request(request_id).root_id, _MOST_OF_CHAIN
         root = self._root(root_id)
         oldest = self.client.requests(most + 1, root_id=root_id, sort="created_at:asc")
         others = list(oldest)
@@ -120,7 +127,7 @@ class RequestShow(_RequestCommand, ShowCommand):
             self.app.stderr.write(f"only the first {most} behind the root are shown\n")
         return chain.tree(root, others[:most], cache(self._name))
 
-    def _root(self, request_id: str) -> Json:
+    def _root(self, request_id: str) -> Request:
         try:
             return self.client.request(request_id)
         except NotFoundError as error:
@@ -130,7 +137,7 @@ class RequestShow(_RequestCommand, ShowCommand):
     def _name(self, function_id: str) -> str:
         """Return a function's name, or the id of one that was deleted."""
         try:
-            return str(self.client.function(function_id)["name"])
+            return self.client.function(function_id).name
         except NotFoundError:
             return function_id
 

@@ -5,13 +5,21 @@ from pathlib import Path
 from typing import Any
 
 from prataiclient.client import Client
-from prataiclient.commands.arguments import add_enabled, count_or_none, given, truth
+from prataiclient.commands.arguments import (
+    add_enabled,
+    count_or_none,
+    given,
+    number_or_none,
+    truth,
+)
 from prataiclient.commands.asking import add_secret, secret
+from prataiclient.commands.rights import add_rights, rights
 
 _NAMES = (
-    "name", "description", "type", "runtime", "memory", "cpus", "timeout", "network", "limit",
+    "description", "type", "runtime", "memory", "cpus", "timeout", "network", "limit",
+    "isolation", "spares",
     "environment", "enabled", "version",
-    "public", "auth", "rate_limit", "rotate_endpoint",
+    "public", "shared_with", "auth", "rate_limit", "rotate_endpoint",
     "retries", "max_age", "on_failure",
 )  # fmt: skip
 
@@ -35,6 +43,21 @@ def add_settings(parser: ArgumentParser) -> None:
         default=SUPPRESS,
         help="of a run, at most 900 (60)",
     )
+    add(
+        "--isolation",
+        choices=["container", "process", "shared"],
+        default=SUPPRESS,
+        help="what its events share: nothing, what its import made, or one process (the"
+        " operator's choice, container if it made none)",
+    )
+    add(
+        "--spares",
+        type=number_or_none,
+        metavar="N|none",
+        default=SUPPRESS,
+        help="how many containers of it wait for events on a node that runs it, at most 32 (none:"
+        " as many as it seems to need)",
+    )
     add("--network", choices=["bridge", "none"], default=SUPPRESS, help="of its runs (bridge)")
     add(
         "--limit",
@@ -49,6 +72,14 @@ def add_settings(parser: ArgumentParser) -> None:
         metavar="true|false",
         default=SUPPRESS,
         help="whether it has a public endpoint (false)",
+    )
+    add(
+        "--share",
+        action="append",
+        dest="shared_with",
+        metavar="PROJECT",
+        default=SUPPRESS,
+        help="id of a project that may call it, too; may be repeated, and replaces all of them",
     )
     add(
         "--auth",
@@ -95,6 +126,7 @@ def add_settings(parser: ArgumentParser) -> None:
         default=SUPPRESS,
         help="id or name of the event that its dead letters are published on (none)",
     )
+    add_rights(parser)
     add_enabled(parser)
 
 
@@ -102,18 +134,18 @@ def add_zip(parser: ArgumentParser, required: bool) -> None:
     """Add ``--zip``, and ``--file`` as another name of it."""
     parser.add_argument("--zip", "--file", dest="zip", type=Path, required=required,
                         metavar="PATH",
-                        help="zip with new_module.py and requirements.txt")  # fmt: skip
+                        help="its code: a zip, or a folder with what would be in one")  # fmt: skip
 
 
 def settings(parsed: Namespace, client: Client) -> dict[str, Any]:
     """Return the settings that the command line has, as the API takes them. Reads a secret, and
     finds an event's id by its name.
     """
-    found = given(parsed, _NAMES) | secret(parsed, "auth_secret")
+    found = given(parsed, _NAMES) | secret(parsed, "auth_secret") | rights(parsed)
     if "environment" in found:
         found["environment"] = dict(found["environment"])
     if found.get("on_failure") is not None:
-        found["on_failure"] = client.event(found["on_failure"])["event_id"]
+        found["on_failure"] = client.event(found["on_failure"]).event_id
     return found
 
 

@@ -92,11 +92,11 @@ def _found(client: Client, kind: str, target: Target) -> str:
     is asked for an outcome.
     """
     if kind == "response":
-        return str(client.function(target.name)["function_id"])
+        return client.function(target.name).function_id
     if target.outcome is not None:
         message = "an event has no outcome, as the runs of a function have"
         raise RefusedError(f"{target.name}:{target.outcome}: {message}")
-    return str(client.event(target.name)["event_id"])
+    return client.event(target.name).event_id
 
 
 def _target(text: str) -> Target:

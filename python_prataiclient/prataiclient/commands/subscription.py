@@ -30,7 +30,7 @@ class SubscriptionCreate(FunctionCommand, ShowCommand):
     def take_action(self, parsed: Namespace) -> tuple[list[str], list[Any]]:
         """See cliff."""
         function_id, settings = self.function_id(parsed), subscribing.new(parsed, self.client)
-        return self.fields(self.client.create_subscription(function_id, settings), parsed)
+        return self.fields(self.client.create_subscription(function_id, **settings), parsed)
 
 
 class SubscriptionUpdate(FunctionCommand, ShowCommand):
@@ -46,7 +46,7 @@ class SubscriptionUpdate(FunctionCommand, ShowCommand):
     def take_action(self, parsed: Namespace) -> tuple[list[str], list[Any]]:
         """See cliff."""
         function_id, settings = self.function_id(parsed), subscribing.changes(parsed)
-        changed = self.client.update_subscription(function_id, parsed.subscription, settings)
+        changed = self.client.update_subscription(function_id, parsed.subscription, **settings)
         return self.fields(changed, parsed)
 
 

@@ -102,7 +102,7 @@ def test_each_row_has_one_request_of_each_function(
     database.copy("keyed", io.StringIO("".join(f"{each},x\n" for each in range(20))))
     with events.serving(event, Doorway(record_and_die)) as door:
         until(lambda: door.ended, "the source has ended")
-    with database.server.away():
+    with database.server.service.away():
         assert "Connection refused" in events.refused(event)
     database.reconnect()
     database.run("DELETE FROM keyed WHERE id < 10")

@@ -21,7 +21,7 @@ def test_an_event_that_is_deleted_leaves_no_slot(events: Events, database: Datab
         assert list(database.slots()) == [slot_name(kept.event_id)]
         source.clean()
         assert list(database.slots()) == [slot_name(kept.event_id)]
-    with database.server.away(), pytest.raises(SourceError, match="Connection refused"):
+    with database.server.service.away(), pytest.raises(SourceError, match="Connection refused"):
         source.clean()
     database.reconnect()
 

@@ -9,7 +9,7 @@ import pytest
 from pratai_common.store.base import Store
 from pratai_common.store.sqlite import SQLiteStore
 from tests.contract.store.kinds import KINDS, Elasticsearch, Kind
-from tests.services import Service
+from tests.elasticsearch_server import Cluster
 
 T = TypeVar("T")
 Open = Callable[[], Store]
@@ -27,11 +27,9 @@ class Shows:
 
 
 @pytest.fixture(scope="session")
-def elasticsearch() -> Iterator[str]:
+def elasticsearch(elasticsearch_server: Cluster) -> str:
     """The address of a server."""
-    service = Service("elasticsearch").start()
-    yield service.url
-    service.remove()
+    return elasticsearch_server.hosts[0]
 
 
 @pytest.fixture(params=KINDS)

@@ -1,6 +1,7 @@
 """The stores that the suite runs with. An entry of ``KINDS`` is all that it knows of one.
 
-Every case runs for every entry, on the real server: one that does not answer fails its cases.
+Every case runs for every entry, on the real server: one that does not answer fails its cases. Only
+what outlives a process is asked of those of ``DURABLE`` alone.
 """
 
 import uuid
@@ -13,8 +14,11 @@ from urllib.parse import urlsplit
 import requests
 
 from pratai_common import conf as configuration
+from pratai_common.errors import StoreUnavailableError
 from pratai_common.store.base import Store, open_store
 from tests.forwarder import Forwarder
+from tests.simulation.store import MemoryStore
+from tests.simulation.tables import Contents
 
 
 class Kind(ABC):
@@ -26,11 +30,12 @@ class Kind(ABC):
     server: ClassVar[str | None] = None
     """The fixture that gives the address of the server, where there is one."""
 
+    durable: ClassVar[bool] = True
+    """Whether processes share it, and it outlives them."""
+
     def __init__(self, folder: Path, address: str) -> None:
         self.folder = folder
         self.address = address
-        options = ["[DEFAULT]", f"state_path = {folder / 'state'}", "[store]", *self.options()]
-        (folder / "pratai.conf").write_text("\n".join([*options, ""]))
 
     @classmethod
     def made(cls, folder: Path, address: str) -> Self:
@@ -40,14 +45,9 @@ class Kind(ABC):
             store.create_schema()
         return kind
 
-    def open(self) -> Store:
-        """Open the store as the daemons do."""
-        arguments = ["--config-file", str(self.folder / "pratai.conf")]
-        return open_store(configuration.load("test", arguments))
-
     @abstractmethod
-    def options(self) -> list[str]:
-        """Return the lines of section ``[store]``."""
+    def open(self) -> Store:
+        """Open the store, as one more daemon does."""
 
     @abstractmethod
     def away(self) -> None:
@@ -66,7 +66,24 @@ class Kind(ABC):
         """Remove what the store keeps outside ``folder``."""
 
 
-class SQLite(Kind):
+class Configured(Kind):
+    """One that configuration names."""
+
+    def __init__(self, folder: Path, address: str) -> None:
+        super().__init__(folder, address)
+        options = ["[DEFAULT]", f"state_path = {folder / 'state'}", "[store]", *self.options()]
+        (folder / "pratai.conf").write_text("\n".join([*options, ""]))
+
+    def open(self) -> Store:
+        arguments = ["--config-file", str(self.folder / "pratai.conf")]
+        return open_store(configuration.load("test", arguments))
+
+    @abstractmethod
+    def options(self) -> list[str]:
+        """Return the lines of section ``[store]``."""
+
+
+class SQLite(Configured):
     """A file in a folder, which goes away by another name."""
 
     def __init__(self, folder: Path, address: str) -> None:
@@ -93,7 +110,7 @@ class SQLite(Kind):
         """Everything is in ``folder``."""
 
 
-class Elasticsearch(Kind):
+class Elasticsearch(Configured):
     """Indices with a prefix of their own, on a server that all share and that each reaches by a
     way of its own.
 
@@ -159,4 +176,41 @@ class Elasticsearch(Kind):
         return answer.json()
 
 
-KINDS: dict[str, type[Kind]] = {"sqlite": SQLite, "elasticsearch": Elasticsearch}
+class Memory(Kind):
+    """What simulations run on: in this process, and nowhere else. Its lists lag, as those of a
+    cluster do, but as long as they can.
+    """
+
+    durable = False
+
+    def __init__(self, folder: Path, address: str) -> None:
+        super().__init__(folder, address)
+        self._contents = Contents(lists_lag=True)
+        self._is_away = False
+
+    def open(self) -> Store:
+        return MemoryStore(self._contents, before=self._asked)
+
+    def away(self) -> None:
+        self._is_away = True
+
+    def back(self) -> None:
+        self._is_away = False
+
+    def catch_up(self) -> None:
+        self._contents.refresh()
+
+    def remove(self) -> None:
+        """It goes with the process."""
+
+    def _asked(self, method: str) -> None:
+        if self._is_away:
+            raise StoreUnavailableError(f"away when asked for {method}")
+
+
+KINDS: dict[str, type[Kind]] = {
+    "sqlite": SQLite,
+    "elasticsearch": Elasticsearch,
+    "memory": Memory,
+}
+DURABLE = [name for name, kind in KINDS.items() if kind.durable]

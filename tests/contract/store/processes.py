@@ -1,6 +1,7 @@
 """Several processes at one store."""
 
 import multiprocessing
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -21,8 +22,11 @@ _LONGEST_START = 120
 def together(kind: Kind, work: Work[T]) -> list[T]:
     """Do work in threads of several processes from one moment on; returns what all return.
 
-    Each gets the store that its process has opened, and a number of its own.
+    Each gets the store that its process has opened, and a number of its own. Of a store that lives
+    in this process, all are threads of it.
     """
+    if not kind.durable:
+        return _in_threads(kind, work)
     start = SPAWN.Barrier(PROCESSES)
     running = []
     for number in range(PROCESSES):
@@ -37,6 +41,18 @@ def together(kind: Kind, work: Work[T]) -> list[T]:
         process.join()
     assert [process.exitcode for process, _ in running] == [0] * PROCESSES
     return results
+
+
+def _in_threads(kind: Kind, work: Work[T]) -> list[T]:
+    stores = [kind.open() for _ in range(PROCESSES)]
+    start = threading.Barrier(PROCESSES * THREADS)
+
+    def do(number: int) -> T:
+        start.wait(_LONGEST_START)
+        return work(stores[number // THREADS], number)
+
+    with ThreadPoolExecutor(PROCESSES * THREADS) as threads:
+        return list(threads.map(do, range(PROCESSES * THREADS)))
 
 
 def _serve(kind: Kind, work: Work[Any], number: int, start: Any, told: Connection) -> None:

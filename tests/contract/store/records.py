@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from pratai_common.api_key import ApiKey
 from pratai_common.records import (
     Body,
     Daemon,
@@ -66,6 +67,19 @@ def event(number: int = 1, **values: Any) -> Event:
         **values,
     }
     return Event(**given)
+
+
+def api_key(number: int = 1, **values: Any) -> ApiKey:
+    given: dict[str, Any] = {
+        "prefix": f"prk_{number}",
+        "project_id": "p",
+        "user_id": "u",
+        "name": f"key{number}",
+        "sha256": f"{number:064x}",
+        "created_at": number,
+        **values,
+    }
+    return ApiKey(**given)
 
 
 def daemon(daemon_id: str = "n", **values: Any) -> Daemon:

@@ -17,6 +17,7 @@ from pratai_common.store.base import (
 from tests.contract.store.kinds import Kind
 from tests.contract.store.records import (
     ALL,
+    api_key,
     body,
     chunk,
     daemon,
@@ -29,11 +30,13 @@ from tests.records import function, request
 
 CALLS: dict[str, Callable[[Store, str], object]] = {
     "create_schema": lambda store, _: store.create_schema(),
+    "schema_gaps": lambda store, _: store.schema_gaps(),
     "create_function": lambda store, new: store.create_function(
         function(function_id=new, name=new)
     ),
     "get_functions": lambda store, _: store.get_functions(["f1"]),
     "list_functions": lambda store, _: store.list_functions("p", FunctionFilter(), ALL),
+    "count_code": lambda store, _: store.count_code("p"),
     "function_of_endpoint": lambda store, _: store.function_of_endpoint("token"),
     "change_function": lambda store, _: store.change_function("f1", lambda old: old),
     "create_version": lambda store, _: store.create_version(version()),
@@ -43,6 +46,8 @@ CALLS: dict[str, Callable[[Store, str], object]] = {
     "get_requests": lambda store, _: store.get_requests(["r001"]),
     "list_requests": lambda store, _: store.list_requests("p", RequestFilter(), ALL),
     "due_requests": lambda store, _: store.due_requests(1000, 10),
+    "count_waiting": lambda store, _: store.count_waiting(),
+    "count_requests": lambda store, _: store.count_requests("p"),
     "running_requests": lambda store, _: store.running_requests(10),
     "following_requests": lambda store, _: store.following_requests(1000, 10),
     "change_requests": lambda store, _: store.change_requests([RequestChange("r001", settled())]),
@@ -67,6 +72,10 @@ CALLS: dict[str, Callable[[Store, str], object]] = {
     "count_subscriptions": lambda store, _: store.count_subscriptions("p", "timer"),
     "change_subscription": lambda store, _: store.change_subscription("s1", lambda old: old),
     "delete_subscription": lambda store, _: store.delete_subscription("none"),
+    "create_key": lambda store, new: store.create_key(api_key(prefix=new)),
+    "get_key": lambda store, _: store.get_key("prk_1"),
+    "list_keys": lambda store, _: store.list_keys("p"),
+    "delete_key": lambda store, _: store.delete_key("none"),
     "put_mark": lambda store, _: store.put_mark("m", 1),
     "get_mark": lambda store, _: store.get_mark("m"),
     "put_daemon": lambda store, _: store.put_daemon(daemon()),

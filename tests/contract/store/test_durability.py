@@ -1,18 +1,24 @@
-"""What was acknowledged survives kill -9, and those who are left go on."""
+"""What was acknowledged survives kill -9, and those who are left go on.
+
+Asked of what outlives a process: the store of the simulations is in its own.
+"""
 
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 
+import pytest
+
 from pratai_common.records import Status
 from pratai_common.store.base import NewRequest, RequestChange, Store
 from tests.contract.store.conftest import Open, Shows
-from tests.contract.store.kinds import Kind
+from tests.contract.store.kinds import DURABLE, Kind
 from tests.contract.store.processes import SPAWN
 from tests.contract.store.records import body, chunk, daemon, event, settled, subscription, version
 from tests.records import function, request
 
+pytestmark = pytest.mark.parametrize("kind_of_store", DURABLE, indirect=True)
 BATCH = 5
 LONGEST_WAIT = 120
 

@@ -35,8 +35,8 @@ from tests.contract.store.records import (
     version,
 )
 from tests.forwarder import Forwarder
+from tests.ports import free_port
 from tests.records import function, request
-from tests.stack import free_port
 
 TIMES = 6
 UNAUTHORIZED = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n"

@@ -14,6 +14,7 @@ from tests.records import function
 def test_a_function_is_read_by_everyone_as_it_was_written(open_store: Open) -> None:
     store, other = open_store(), open_store()
     full = function(environment={"Ä": '"\n'}, limit=2, public=True, endpoint_token="t", cpus=0.5)
+    full = replace(full, isolation="shared", spares=0)
     store.create_function(full)
     store.create_function(function(2))
     assert other.get_functions(["f1", "none", "f1"]) == {"f1": full}

@@ -47,6 +47,15 @@ def test_logs_are_followed_from_a_position(store: Store, shows: Shows) -> None:
     assert store.log_chunks("r001", Position(3, 0)) == PIECES[5:]
 
 
+def test_logs_are_read_some_at_a_time(store: Store, shows: Shows) -> None:
+    store.add_log_chunks(PIECES)
+    shows(lambda: len(store.log_chunks("r001")), len(PIECES))
+    assert store.log_chunks("r001", limit=2) == PIECES[:2]
+    assert store.log_chunks("r001", Position(1, 1), 3) == PIECES[2:5]
+    assert store.log_chunks("r001", Position(1, 1), 4) == PIECES[2:]
+    assert store.log_chunks("r001", Position(1, 1), 99) == PIECES[2:]
+
+
 def test_a_request_has_its_own_logs(store: Store, shows: Shows) -> None:
     mine, theirs = chunk(1, 0, b"mine"), chunk(1, 0, b"theirs", request_id="r002")
     store.add_log_chunks([mine, theirs])

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from pratai_common.records import Body, Request, ResponseHead, Status
+from pratai_common.records import Body, Request, ResponseHead, Status, Timing
 from pratai_common.store.base import Changed, NewRequest, RequestChange, Store
 from tests.contract.store.conftest import Open
 from tests.contract.store.records import body, create, numbered, set_to, settled
@@ -20,6 +20,8 @@ FULL: dict[str, Any] = {
     "depth": 3,
     "chain_budget": 9,
     "following": True,
+    "caller_project_id": "another",
+    "most_runs": 3,
     "replay_of": "other",
     "retries": 2,
     "reply_to": "api-1",
@@ -42,6 +44,7 @@ FULL: dict[str, Any] = {
     "peak_memory": 2**40,
     "log_chunks": 5,
     "response": ResponseHead(status=201, headers={"X-A": "b"}, encoding="base64"),
+    "timing": Timing(accepted=2**50, settled=2**50 + 1),
 }
 
 

@@ -46,3 +46,14 @@ def test_it_is_made_by_several_at_once(bare: Kind) -> None:
     with closing(bare.open()) as store:
         names = [request(number).request_id for number in range(PROCESSES * THREADS)]
         assert list(store.get_requests(names)) == names
+
+
+def test_what_is_missing_can_be_asked_before_it_is_made(bare: Kind) -> None:
+    with closing(bare.open()) as store:
+        missing = store.schema_gaps()
+        assert missing
+        assert store.schema_gaps() == missing  # to ask makes nothing
+        with pytest.raises(StoreUnavailableError):
+            store.get_requests(["r001"])
+        store.create_schema()
+        assert store.schema_gaps() == []

@@ -11,10 +11,17 @@ from msgspec.structs import replace
 
 from pratai_common.errors import NameTakenError
 from pratai_common.records import Body, Status
-from pratai_common.store.base import EventFilter, FunctionFilter, NewRequest, RequestFilter
+from pratai_common.store.base import (
+    EventFilter,
+    FunctionFilter,
+    NewRequest,
+    RequestFilter,
+    Waiting,
+)
 from pratai_common.store.sqlite import SQLiteStore
 from tests.contract.store.records import (
     ALL,
+    api_key,
     body,
     event,
     ids,
@@ -48,6 +55,7 @@ def upgraded(old_path: Path) -> Iterator[SQLiteStore]:
 def test_old_records_are_read(upgraded: SQLiteStore) -> None:
     found = upgraded.get_functions(["f1", "f2"])
     assert found["f1"].enabled
+    assert found["f1"].shared_with == ()
     assert found["f1"].endpoint_token is None
     assert found["f2"].deleted_at == 3
     assert [each.number for each in upgraded.list_versions("f1")] == [1]
@@ -70,6 +78,10 @@ def test_old_records_are_in_the_lists(upgraded: SQLiteStore) -> None:
     assert [each.function_id for each in functions] == ["f1"]
     assert len(upgraded.list_subscriptions("timer")) == 1
     assert ids(upgraded.due_requests(100, 9)) == ["b1", "r3"]
+    assert upgraded.count_waiting() == Waiting(2, {"p": 2})
+    counted = {Status.SUCCESS: 1, Status.RUNNING: 1, Status.QUEUED: 1}
+    assert upgraded.count_requests("p") == counted
+    assert upgraded.count_code("p").functions == 1
     assert ids(upgraded.running_requests(9)) == ["r2"]
     assert listed(upgraded) == listed(upgraded, dead=False) == ["r3", "r2", "r1"]
     assert listed(upgraded, dead=True) == []
@@ -89,18 +101,22 @@ def test_an_old_subscription_was_changed_when_it_was_created(upgraded: SQLiteSto
     assert subscription_ids(upgraded.subscriptions_to(["e1"])) == ["s1"]
 
 
-def test_events_and_marks_are_kept_from_now_on(upgraded: SQLiteStore) -> None:
+def test_events_keys_and_marks_are_kept_from_now_on(upgraded: SQLiteStore) -> None:
     assert upgraded.list_events("p", EventFilter(), ALL) == upgraded.sourced_events() == []
     assert upgraded.get_mark("m") is None
+    assert upgraded.list_keys("p") == []
     made = event(1, source="message")
     upgraded.create_event(made)
     upgraded.put_mark("m", 5)
+    assert upgraded.create_key(api_key())
     assert upgraded.list_events("p", EventFilter(), ALL) == upgraded.sourced_events() == [made]
     assert upgraded.get_mark("m") == 5
+    assert upgraded.list_keys("p") == [upgraded.get_key("prk_1")] == [api_key()]
 
 
 def test_old_records_change_and_new_ones_stand_beside_them(upgraded: SQLiteStore) -> None:
     upgraded.change_requests([set_to("r3", status=Status.ERROR, dead=True)])
+    assert upgraded.count_waiting() == Waiting(1, {"p": 1})
     assert listed(upgraded, dead=True) == ["r3"]
     assert listed(upgraded, dead=False) == ["r2", "r1"]
     changed = upgraded.change_function("f1", lambda old: replace(old, endpoint_token="t"))

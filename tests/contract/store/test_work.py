@@ -1,7 +1,7 @@
 """What is due and what runs: the scheduler's view of the whole backlog."""
 
 from pratai_common.records import Status
-from pratai_common.store.base import RequestChange, Store
+from pratai_common.store.base import RequestChange, Store, Waiting
 from tests.contract.store.conftest import Shows
 from tests.contract.store.records import create, ids, numbered, set_to, settled
 from tests.records import request
@@ -94,3 +94,46 @@ def test_work_is_shown_as_it_was_written(store: Store, shows: Shows) -> None:
     create(store, due, running)
     shows(lambda: store.due_requests(1000, 10), [due])
     shows(lambda: store.running_requests(10), [running])
+
+
+def test_projects_of_which_enough_is_known_may_be_left_out(store: Store, shows: Shows) -> None:
+    create(store, *(request(number, project_id=f"p{number % 3}") for number in range(6)))
+    create(store, request(6, project_id="p1", function_id="g"))
+    shows(
+        lambda: ids(store.due_requests(1000, 10, besides_projects=["p0"])),
+        ["r001", "r002", "r004", "r005", "r006"],
+    )
+    assert ids(store.due_requests(1000, 1, besides_projects={"p0", "p1"})) == ["r002"]
+    assert ids(store.due_requests(1000, 10, ["g"], ["p0", "p2"])) == ["r001", "r004"]
+    assert store.due_requests(1000, 10, besides_projects=["p0", "p1", "p2"]) == []
+
+
+def test_what_waits_is_counted_by_project(store: Store, shows: Shows) -> None:
+    """Whatever its kind and whenever it is due, and nothing that runs or has ended."""
+    shows(store.count_waiting, Waiting(0, {}))
+    create(
+        store,
+        *numbered(1, 2),
+        request(3, kind="build"),
+        request(4, project_id="q", status=Status.SCHEDULED, next_run_at=10**12),
+        request(5, status=Status.RUNNING),
+        request(6, project_id="s", status=Status.SUCCESS),
+    )
+    shows(store.count_waiting, Waiting(4, {"p": 3, "q": 1}))
+    create(store, *numbered(1, 2))
+    shows(store.count_waiting, Waiting(4, {"p": 3, "q": 1}))
+
+
+def test_the_count_follows_what_becomes_of_requests(store: Store, shows: Shows) -> None:
+    create(store, *numbered(1, 2, 3), request(4, project_id="q"))
+    running, queued = {"status": Status.RUNNING}, {"status": Status.QUEUED}
+    later = {"status": Status.SCHEDULED, "next_run_at": 10**12}
+    store.change_requests([set_to("r001", **running), set_to("r002", **later)])
+    shows(store.count_waiting, Waiting(3, {"p": 2, "q": 1}))
+    store.change_requests([set_to("r001", **later), set_to("r002", **queued)])
+    shows(store.count_waiting, Waiting(4, {"p": 3, "q": 1}))
+    store.change_requests([RequestChange(each, settled()) for each in ("r001", "r003", "r004")])
+    shows(store.count_waiting, Waiting(1, {"p": 1}))
+    assert store.delete_ended_requests(10**6, 10) == 3
+    store.create_schema()
+    shows(store.count_waiting, Waiting(1, {"p": 1}))

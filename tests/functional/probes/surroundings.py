@@ -35,6 +35,22 @@ for address in sys.argv[1:]:
         outcomes[address] = str(error)
 print(json.dumps(outcomes))
 """
+_KNOCK = """
+import selectors, socket, sys, time
+waiting, connected = selectors.DefaultSelector(), 0
+print("knocking", flush=True)
+ends = time.monotonic() + float(sys.argv[2])
+while time.monotonic() < ends:
+    knock = socket.socket()
+    knock.setblocking(False)
+    knock.connect_ex((sys.argv[1], 80))
+    waiting.register(knock, selectors.EVENT_WRITE)
+    for key, _ in waiting.select(0.005):
+        waiting.unregister(key.fileobj)
+        connected += key.fileobj.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+        key.fileobj.close()
+print(connected)
+"""
 _CALLS = "import probes\n\n\ndef main(payload=None):\n    return probes.{}(payload)\n"
 
 # What docker run --privileged gives, as far as the probes need it: not every machine lets Docker
@@ -218,6 +234,25 @@ def reached(image: str, label: str, network: str, *addresses: str) -> dict[str, 
     said = run("docker", "run", "--rm", *where, "python3", "-c", _REACH, *addresses)
     outcomes: dict[str, str] = json.loads(said)
     return outcomes
+
+
+@contextmanager
+def knocking(image: str, label: str, network: str, address: str, seconds: int) -> Iterator[str]:
+    """Have a container of this network connect to port 80 there again and again."""
+    where = (label, f"--network={network}", "--ulimit=nofile=4096", image)
+    command = ("python3", "-c", _KNOCK, address, str(seconds))
+    container = run("docker", "run", "--detach", *where, *command)
+    try:
+        until(lambda: run("docker", "logs", container), "it knocks")
+        yield container
+    finally:
+        run("docker", "rm", "--force", "--volumes", container)
+
+
+def connections(container: str) -> int:
+    """Return how often what knocked was let in, once it has ended."""
+    run("docker", "wait", container)
+    return int(run("docker", "logs", container).splitlines()[-1])
 
 
 # The host's side

@@ -1,0 +1,1 @@
+"""What Horizon is told of the panels: these files are copied to its ``local/enabled``."""

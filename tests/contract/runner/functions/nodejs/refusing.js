@@ -1,0 +1,2 @@
+console.log('the import begins');
+throw new Error('no such luck');

@@ -1,0 +1,3 @@
+"""Ends its process when it is imported."""
+
+raise SystemExit(4)

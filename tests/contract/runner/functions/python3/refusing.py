@@ -1,0 +1,4 @@
+"""Cannot be imported."""
+
+print("the import begins")
+raise ValueError("no such luck")

@@ -1,0 +1,48 @@
+"""Which tests go to one process where several share the work: those of a file, and all files that
+use a service which is dear to start; it is started once then.
+"""
+
+from pathlib import PurePath
+
+import pytest
+
+_SERVICES = {
+    "front": ("functional/test_nginx.py", "faults/test_rolling_restart.py"),
+    "postgresql": ("contract/database/", "faults/test_postgresql.py"),
+    "rabbitmq": (
+        "contract/test_audit_notifications.py",
+        "contract/test_message_source.py",
+        "contract/test_notification_source.py",
+        "faults/test_rabbitmq.py",
+    ),
+    "elasticsearch": ("contract/store/", "faults/test_elasticsearch.py"),
+    "openstack": ("integration/test_openstack",),
+    "dashboard": ("integration/dashboard/",),
+    "keystone": (
+        "contract/secrets/",
+        "contract/test_archives",
+        "functional/test_archives.py",
+        "functional/test_keystone_",
+        "functional/test_openstack_session.py",
+        "functional/test_secrets_in_barbican.py",
+    ),
+}
+"""How the files begin that use a service. Such ones come last, in this order: a service that has
+nothing to do takes a good part of a processor.
+"""
+_ORDER = {service: place for place, service in enumerate(_SERVICES)}
+
+
+def group(nodeid: str) -> str:
+    """Return what a test goes together with: a service's name, or its file."""
+    file = nodeid.partition("::")[0]
+    below = str(PurePath(file).relative_to("tests"))
+    return next(
+        (name for name, files in _SERVICES.items() if below.startswith(files)),
+        file,
+    )
+
+
+def sort(items: list[pytest.Item]) -> None:
+    """Put what needs a service at the end."""
+    items.sort(key=lambda item: _ORDER.get(group(item.nodeid), -1))
