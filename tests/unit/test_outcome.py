@@ -131,6 +131,15 @@ def test_a_success_of_an_attempt_that_was_taken_for_lost_is_final() -> None:
     assert (after.status, after.attempts[0].reason) == (Status.SUCCESS, None)
 
 
+def test_a_success_is_final_beside_another_nodes_failure_of_its_attempt() -> None:
+    once = settle(replace(running(1), retries=1), result(1, "timeout", node="m"), 2000)
+    assert once is not None
+    assert once.status is Status.SCHEDULED
+    after = settle(once, result(1), 2100)
+    assert after is not None
+    assert (after.status, after.attempts[0].node) == (Status.SUCCESS, "n")
+
+
 def test_a_verdict_on_a_lost_node_keeps_its_name() -> None:
     after = settle(running(1), result(1, "node_lost", node="", message="m"), 2000)
     assert after is not None
