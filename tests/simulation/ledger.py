@@ -6,6 +6,7 @@ that all that is written and sent. Nothing that it says is known to the daemons.
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -40,6 +41,16 @@ def require(condition: bool, what: str, *details: object) -> None:
         raise BrokenInvariantError(f"{what}: {details}" if details else what)
 
 
+class Run(NamedTuple):
+    """An attempt on one node. Two nodes may run the same one, where the first node is lost and no
+    scheduler had recorded it: each of them has a result of its own.
+    """
+
+    request_id: str
+    attempt: int
+    node: str
+
+
 class Rows(dict[str, Request]):
     """The table of requests, which tells a ledger of each write."""
 
@@ -72,8 +83,8 @@ class Ledger:
         """Of each request the latest attempt that was sent to a node, and by which epoch."""
 
         self.ran: dict[Key, list[str]] = defaultdict(list)
-        self.kept: dict[Key, str | None] = {}
-        self.stored: set[Key] = set()
+        self.kept: dict[Run, str | None] = {}
+        self.stored: set[Run] = set()
         self.excused: set[str] = set()
         """Calls whose results were lost with the power of their nodes: nothing was promised."""
 
@@ -130,27 +141,31 @@ class Ledger:
 
     # What is sent
 
-    def sent(self, process: Process, message: Message) -> None:
-        """A message leaves a daemon."""
+    def sent(self, process: Process, target: str, message: Message) -> None:
+        """A message leaves a daemon, for somebody."""
         if isinstance(message, Stored):
-            self._acknowledged(message)
+            self._acknowledged(Run(message.request_id, message.attempt, target))
         elif isinstance(message, Result) and message.reason == Reason.NODE_LOST:
             self.blind = self.blind or process.role == "scheduler"
 
-    def _acknowledged(self, message: Stored) -> None:
-        """Check that a result is let go only when it is stored, and so is what follows."""
-        key = (message.request_id, message.attempt)
-        record = self.rows.get(message.request_id)
+    def _acknowledged(self, run: Run) -> None:
+        """Check that a node is told to let its result go only when that is stored, and so is what
+        follows.
+
+        A success of any attempt ends a request, so what has not ended does not show it, whatever
+        another node's run of the same attempt has come to. A failure is shown by its attempt.
+        """
+        record = self.rows.get(run.request_id)
         if record is None:
-            lost = (message.request_id, Reason.NODE_LOST.value) in self.made
-            require(lost, "a result is let go of which nothing is stored", key)
+            lost = (run.request_id, Reason.NODE_LOST.value) in self.made
+            require(lost, "a result is let go of which nothing is stored", run)
         else:
-            succeeded = self.kept.get(key, "") is None
-            stored = record.status.final if succeeded else _reflects(record, message.attempt)
-            require(stored, "a result is let go unstored", key, record)
+            succeeded = self.kept.get(run, "") is None
+            stored = record.status.final if succeeded else _reflects(record, run.attempt)
+            require(stored, "a result is let go unstored", run, record)
             missing = [each for each in followers(record) if each not in self.rows]
             require(not missing, "a result is let go before what follows is stored", record)
-        self.stored.add(key)
+        self.stored.add(run)
 
     def dispatched(
         self, scheduler: SchedulerDaemon, message: Job | Build, nodes: Mapping[str, NodeDaemon]
@@ -212,15 +227,15 @@ class Ledger:
 
     def keeps(self, result: Result) -> None:
         """A node has put a result into its spool, as far as it knows."""
-        self.kept[result.request_id, result.attempt] = result.reason
+        self.kept[Run(result.request_id, result.attempt, result.node)] = result.reason
 
-    def lost(self, keys: set[Key]) -> None:
+    def lost(self, node: str, keys: set[Key]) -> None:
         """A node's machine lost power, and these results, of calls: for theirs alone the node does
         not wait until they are on disk.
         """
-        for key in keys & self.kept.keys():
-            del self.kept[key]
-            self.excused.add(key[0])
+        for run in {Run(*key, node) for key in keys} & self.kept.keys():
+            del self.kept[run]
+            self.excused.add(run.request_id)
 
     # After each step
 
@@ -260,7 +275,7 @@ class Ledger:
         lost = self.kept.keys() - self.stored
         require(not lost, "what a node kept was never taken", lost)
         succeeded = {each for each, reason in self.answered.items() if reason is None}
-        succeeded |= {each for (each, _), reason in self.kept.items() if reason is None}
+        succeeded |= {run.request_id for run, reason in self.kept.items() if reason is None}
         unrecorded = succeeded - self.rows.keys() - self.excused
         require(not unrecorded, "what succeeded is not recorded", unrecorded)
         for request_id, body in store.contents.results.items():

@@ -123,7 +123,7 @@ class World:
     def send(self, process: Process, target: str, message: Message) -> bool:
         """Have a message sent: to all schedulers, to a collector, or to one daemon."""
         process.at(f"send {type(message).__name__}")
-        self.ledger.sent(process, message)
+        self.ledger.sent(process, target, message)
         daemon = self.daemons.get(process.name)
         if isinstance(message, Job | Build) and isinstance(daemon, SchedulerDaemon):
             self.ledger.dispatched(daemon, message, self.nodes)
@@ -234,13 +234,14 @@ class World:
         if process.role == "scheduler":
             self.ledger.blind = True
         if power and process.name in self.disks:
-            self._lose_power(self.disks[process.name])
+            self._lose_power(process.name)
 
-    def _lose_power(self, disk: SimulatedDisk) -> None:
+    def _lose_power(self, node: str) -> None:
+        disk = self.disks[node]
         before = disk.journaled()
         if disk.lose_power():
             self.coverage.events["a disk lost what was not synced"] += 1
-        self.ledger.lost(before - disk.journaled())
+        self.ledger.lost(node, before - disk.journaled())
 
     def leave(self, process: Process) -> None:
         """Let a process end on purpose."""
