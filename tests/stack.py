@@ -1,15 +1,14 @@
 """The embedded stack as tests use it: real processes, free ports, a state folder of its own."""
 
+import fcntl
 import functools
 import itertools
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import uuid
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -145,9 +144,9 @@ class Stack:
             self.launcher = None
 
     def halt(self, *pids: int) -> None:
-        """SIGSTOP to processes, not while one writes to the store: then nobody else could."""
-        with closing(sqlite3.connect(self.store_path, timeout=60, isolation_level=None)) as store:
-            store.execute("BEGIN IMMEDIATE")
+        """SIGSTOP to processes, not while it is one's turn to write: then nobody else could."""
+        with self.store_path.with_name(f"{self.store_path.name}-turns").open("ab") as turns:
+            fcntl.flock(turns, fcntl.LOCK_EX)
             for pid in pids:
                 os.kill(pid, signal.SIGSTOP)
             until(lambda: all(map(_stands_still, pids)), "they stand still")
