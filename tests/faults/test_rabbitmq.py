@@ -8,10 +8,11 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
-from amqp.exceptions import AMQPError
+from amqp.exceptions import AMQPError, MessageNacked
 
 from pratai_common.store.base import Page, RequestFilter
 from pratai_common.store.sqlite import SQLiteStore
@@ -21,6 +22,8 @@ from tests.stack import Stack
 from tests.waiting import until
 
 MESSAGES, FIRST = 1000, 200
+PUBLISHING_SECONDS = 600
+"""A ceiling against hangs: the broker starts again meanwhile."""
 TOO_LARGE = {"memory": 8192}
 """A function of which no run finds room on the node: here it is recording that counts."""
 
@@ -52,8 +55,10 @@ class Flow:
             for _ in range(2)
         ]
         self._begun = threading.Event()
-        self._publisher = threading.Thread(target=self._publish, daemon=True)
-        self._publisher.start()
+        self._publisher = ThreadPoolExecutor(1)
+        self._publishing = self._publisher.submit(
+            until, self._published_all, "all are published", PUBLISHING_SECONDS
+        )
 
     def begin(self) -> None:
         """Return when the first messages are recorded, and the others are about to come."""
@@ -62,7 +67,7 @@ class Flow:
 
     def check(self) -> None:
         """Wait until all are published and taken; each has one request of each function."""
-        self._publisher.join()
+        self._publishing.result()
         wanted = Counter({str(number): 1 for number in range(MESSAGES)})
         for each in self._functions:
             until(lambda: len(self._seen(each)) >= MESSAGES, "all are recorded")  # noqa: B023
@@ -71,6 +76,8 @@ class Flow:
 
     def remove(self) -> None:
         """Leave nothing to the others who use the stack and the broker."""
+        self._begun.set()
+        self._publisher.shutdown()
         for path in (
             f"events/{self._event_id}",
             *(f"functions/{each}" for each in self._functions),
@@ -78,14 +85,11 @@ class Flow:
             assert self._stack.call("DELETE", f"/v1/{path}").status_code == 204
         self._broker.delete(self._queue)
 
-    def _publish(self) -> None:
-        """Publish all, each until the broker says that it has it."""
-        until(self._published_all, "all are published")
-
     def _published_all(self) -> bool:
+        """Publish all, each until the broker says that it has it."""
         try:
             self._broker.publish_all(self._queue, self._rest())
-        except (AMQPError, OSError):
+        except (AMQPError, MessageNacked, OSError):
             return False
         return True
 
