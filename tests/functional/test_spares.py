@@ -12,6 +12,7 @@ from tests.packages import package
 from tests.stack import Stack
 from tests.waiting import until
 
+BURST = 500
 SETTINGS = {
     "driver": {"memory": 768, "slots": 4},
     "build": {"memory": 512},
@@ -156,13 +157,14 @@ def test_an_event_without_a_spare_gets_a_blank_container(mine: Stack) -> None:
     until(lambda: "/runtime-" in image(), "an event finds a blank container")
 
 
+@pytest.mark.alone  # for it starts as many containers as both processors can
 def test_a_burst_is_answered(mine: Stack) -> None:
     function = mine.function(COUNTING)
     warm_run(mine, function)
-    sent = [mine.submit(function, number) for number in range(100)]
+    sent = [mine.submit(function, number) for number in range(BURST)]
     ended = [mine.ended(each) for each in sent]
     assert {each["status"] for each in ended} == {"success"}
-    assert len({each["result"]["container"] for each in ended}) == 100
+    assert len({each["result"]["container"] for each in ended}) == BURST
     for number, each in enumerate(ended):
         assert mine.logs(each["request_id"]) == f"imported\nevent {number}\n"
 
