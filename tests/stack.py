@@ -128,7 +128,10 @@ class Stack:
         assert self.launcher is not None
         assert self.launcher.poll() is None, (self.folder / "launcher.log").read_text()
         try:
-            answer = self.session.get(f"{self.url}/v1/status", timeout=5)
+            # A session of its own: errors hold on to the connections of theirs, beyond its end.
+            with requests.Session() as session:
+                session.trust_env = False
+                answer = session.get(f"{self.url}/v1/status", timeout=5)
         except (requests.ConnectionError, requests.Timeout):
             return False
         return answer.ok and set(answer.json()["components"].values()) == {"running"}
@@ -139,6 +142,8 @@ class Stack:
 
     def stop(self) -> None:
         if self.launcher is not None:
+            # An API process that ends waits two seconds for connections that are kept alive.
+            self.session.close()
             self.launcher.send_signal(signal.SIGTERM)
             self.launcher.wait(180)
             self.launcher = None
