@@ -6,18 +6,14 @@ from pathlib import PurePath
 
 import pytest
 
-_SERVICES = {
-    "front": ("functional/test_nginx.py", "faults/test_rolling_restart.py"),
-    "postgresql": ("contract/database/", "faults/test_postgresql.py"),
-    "rabbitmq": (
-        "contract/test_audit_notifications.py",
-        "contract/test_message_source.py",
-        "contract/test_notification_source.py",
-        "faults/test_rabbitmq.py",
-    ),
-    "elasticsearch": ("contract/store/", "faults/test_elasticsearch.py"),
+_BEGIN = {
     "openstack": ("integration/test_openstack",),
     "dashboard": ("integration/dashboard/",),
+}
+"""How the files begin that use much at a time, and stop it with the last of their tests. The two
+come first, each in a process of its own: they are long, and what comes last had better be short.
+"""
+_END = {
     "keystone": (
         "contract/secrets/",
         "contract/test_archives",
@@ -26,11 +22,25 @@ _SERVICES = {
         "functional/test_openstack_session.py",
         "functional/test_secrets_in_barbican.py",
     ),
+    "elasticsearch": ("contract/store/", "faults/test_elasticsearch.py"),
+    "front": ("functional/test_nginx.py", "faults/test_rolling_restart.py"),
+    "rabbitmq": (
+        "contract/test_audit_notifications.py",
+        "contract/test_message_source.py",
+        "contract/test_notification_source.py",
+        "faults/test_rabbitmq.py",
+    ),
+    "postgresql": ("contract/database/", "faults/test_postgresql.py"),
 }
-"""How the files begin that use a service. Such ones come last, in this order: a service that has
-nothing to do takes a good part of a processor.
+"""How the files begin that use a service which runs until all tests are through, the longest first:
+one process has little to wait for the other then. They come last, because a service that has nothing
+to do takes its part of a processor.
 """
-_ORDER = {service: place for place, service in enumerate(_SERVICES)}
+_SERVICES = _BEGIN | _END
+_ORDER = {
+    **{service: place for place, service in enumerate(_BEGIN, -len(_BEGIN))},
+    **{service: place for place, service in enumerate(_END, 1)},
+}
 
 
 def group(nodeid: str) -> str:
@@ -44,5 +54,5 @@ def group(nodeid: str) -> str:
 
 
 def sort(items: list[pytest.Item]) -> None:
-    """Put what needs a service at the end."""
-    items.sort(key=lambda item: _ORDER.get(group(item.nodeid), -1))
+    """Put what needs a service at the beginning, or at the end."""
+    items.sort(key=lambda item: _ORDER.get(group(item.nodeid), 0))
