@@ -179,12 +179,16 @@ write_rc() {
     } | write_private "$RUN/$1"
 }
 
+# Each takes its time to end, and none waits for another.
 stop_services() {
-    local name
+    local name stop stops=()
     wait # for a start that is still at work, when another has failed
     for name in nginx swift barbican keystone postgresql rabbitmq elasticsearch; do
-        [ ! -d "$HOME_FOLDER/$name" ] || service "$name" stop "$HOME_FOLDER/$name"
+        [ -d "$HOME_FOLDER/$name" ] || continue
+        service "$name" stop "$HOME_FOLDER/$name" &
+        stops+=("$!")
     done
+    for stop in "${stops[@]}"; do wait "$stop" || die "a service was not stopped"; done
     rm -f "$RUN"/{clientrc,adminrc,otherrc}
 }
 
