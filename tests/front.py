@@ -72,8 +72,9 @@ class Front(Stack):
         return self
 
     def stop(self) -> None:
-        super().stop()
+        # First, with its connections: an API process that ends waits two seconds for them.
         self.nginx.remove()
+        super().stop()
 
     def write_site(self) -> None:
         """Write what nginx reads, without marks."""
