@@ -96,16 +96,19 @@ class Reader:
         for former in outputs.iterdir():
             former.unlink()
         script = "\n".join(self._script(number, step) for number, step in enumerate(todo))
-        done = subprocess.run(
-            ["bash", "-c", f"{_PRELUDE}\n{script}"],
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-            timeout=CEILING_SECONDS,
-        )
+        try:
+            done = subprocess.run(
+                ["bash", "-c", f"{_PRELUDE}\n{script}"],
+                cwd=self.folder,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+                timeout=CEILING_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"no end is in sight of {_last(todo, outputs)}") from None
         for number, step in enumerate(todo):
             output = outputs / str(number)
             if isinstance(step, Command) and output.exists():

@@ -75,3 +75,12 @@ def test_a_step_that_is_wrong_is_found(tmp_path: Path, wrong: Command | File, sa
     reader.follow(Command("echo one", "one\n"))
     with pytest.raises(AssertionError, match=said):
         reader.follow(Command("true", ""), wrong)
+
+
+def test_a_command_that_never_ends_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.pages.CEILING_SECONDS", 1)
+    endless = Command("mkfifo silent && read -r line <silent", "")
+    with pytest.raises(AssertionError, match=r"the last command: .*silent"):
+        Reader(tmp_path, {}).follow(Command("true", ""), endless)
