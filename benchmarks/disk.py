@@ -49,7 +49,7 @@ _KINDS = [
 
 
 def figures(store: str, _rounds: int) -> Iterator[Figure]:
-    """Measure with a store, once: what is written, and how much that is, is the same each time."""
+    """Measure with a store, once: but for the time of day the same is written each time."""
     with STORES[store]() as settings_of:
         yield Figure(
             f"disk-{store}",
