@@ -22,7 +22,11 @@ _END = {
         "functional/test_openstack_session.py",
         "functional/test_secrets_in_barbican.py",
     ),
-    "elasticsearch": ("contract/store/", "faults/test_elasticsearch.py"),
+    "elasticsearch": (
+        "contract/store/",
+        "faults/test_elasticsearch.py",
+        "functional/test_backup_elasticsearch.py",
+    ),
     "front": ("functional/test_nginx.py", "faults/test_rolling_restart.py"),
     "rabbitmq": (
         "contract/test_audit_notifications.py",
@@ -33,8 +37,8 @@ _END = {
     "postgresql": ("contract/database/", "faults/test_postgresql.py"),
 }
 """How the files begin that use a service which runs until all tests are through, the longest first:
-one process has little to wait for the other then. They come last, because a service that has nothing
-to do takes its part of a processor.
+one process has little to wait for the other then. They come last, because a service that has
+nothing to do takes its part of a processor.
 """
 _SERVICES = _BEGIN | _END
 _ORDER = {

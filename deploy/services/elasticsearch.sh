@@ -107,6 +107,7 @@ cluster.name: pratai
 node.name: ${PRATAI_ELASTICSEARCH_NODE:-node}
 path.data: $2/data
 path.logs: $2/logs
+path.repo: $2/snapshots
 network.host: 127.0.0.1
 http.port: $3
 transport.port: ${PRATAI_ELASTICSEARCH_TRANSPORT:-0}
@@ -179,7 +180,7 @@ server_command() {
 launch() {
     local folder=$1 state="$1/state" home at command
     rm -rf "$state/config" "$state/tmp"
-    mkdir -p "$state"/{config,data,logs,tmp}
+    mkdir -p "$state"/{config,data,logs,snapshots,tmp}
     leave_root "$state" "$SERVER"
     at=${SEEN[0]} home=${SEEN[1]}
     write_conf "$state" "$at" "$2"
