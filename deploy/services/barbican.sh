@@ -41,7 +41,8 @@ END
 from paste import deploy
 application = deploy.loadapp("config:$CACHE/venv/barbican/etc/barbican/barbican-api-paste.ini")
 END
-    # One thread: several would find SQLite locked, which Barbican answers with 500.
+    # One thread: several would find SQLite locked, which Barbican answers with 500. A connection that
+    # is kept for another request is one that its end waits for.
     cat >"$1/gunicorn.conf.py" <<END
 wsgi_app = "barbican_wsgi:application"
 chdir = "$1"
@@ -49,6 +50,7 @@ bind = "127.0.0.1:$2"
 workers = 1
 threads = 1
 graceful_timeout = 2
+keepalive = 0
 control_socket_disable = True
 END
 }

@@ -36,12 +36,14 @@ password_hash_rounds = 4
 enabled = true
 backend = oslo_cache.dict
 END
+    # A connection that is kept for another request is one that its end waits for.
     cat >"$1/gunicorn.conf.py" <<END
 wsgi_app = "keystone.wsgi.api:application"
 bind = "127.0.0.1:$2"
 workers = 1
 threads = 8
 graceful_timeout = 2
+keepalive = 0
 control_socket_disable = True
 END
 }
