@@ -54,6 +54,7 @@ write_files() {
 start_services() { :; }
 make_keys() { :; }
 start_front() { :; }
+drain_front() { :; }
 stop_services() { :; }
 
 run_command "$@"

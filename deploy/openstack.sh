@@ -164,6 +164,9 @@ start_front() {
     start_service nginx "$API_PORT"
 }
 
+# It keeps connections to the API processes, each of which would wait two seconds for them.
+drain_front() { service nginx drain "$HOME_FOLDER/nginx"; }
+
 # The project's ordinary user, the administrator, and a user of another project.
 write_files() {
     write_rc clientrc demo demo

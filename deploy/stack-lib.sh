@@ -5,7 +5,7 @@
 #   conf                             prints its configuration
 #   start_services, stop_services    what the daemons need, and what stands before them
 #   make_keys CONF                   makes the keys of its daemons, if they are to have any
-#   start_front
+#   start_front, drain_front
 #   write_files                      what its users source, written last
 #
 # A checkout has one stack up at a time; .run/stack says which.
@@ -147,6 +147,7 @@ take_down() {
     local pid
     if pid=$(launcher_pid); then
         say "stopping the daemons"
+        drain_front
         kill "$pid"
         wait_until "$DOWN_SECONDS" gone "$pid" || die "the launcher (pid $pid) does not end"
     fi

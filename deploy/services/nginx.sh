@@ -4,13 +4,14 @@
 #   nginx.sh install             from Debian
 #   nginx.sh start FOLDER PORT   FOLDER/pratai.conf, made by pratai-nginx-conf, listens on PORT
 #   nginx.sh reload FOLDER       takes over what FOLDER/pratai.conf says now
+#   nginx.sh drain FOLDER        takes no more in, and ends by itself when all is answered
 #   nginx.sh command FOLDER      prints how this nginx is run: [nginx] command
 #   nginx.sh stop FOLDER
 #
 # shellcheck source=deploy/services/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-USAGE="usage: nginx.sh install | start FOLDER PORT | reload FOLDER | command FOLDER | stop FOLDER"
+USAGE="usage: nginx.sh install | start FOLDER PORT | reload|drain|command|stop FOLDER"
 
 install() { command -v nginx >/dev/null || install_packages nginx; }
 
@@ -53,10 +54,16 @@ reload() {
     "${words[@]}" -s reload
 }
 
+drain() {
+    local pid
+    if pid=$(noted "$1" nginx); then kill -QUIT "$pid"; fi
+}
+
 case "${1:-} $#" in
     'install 1') install ;;
     'start 3') start "$2" "$3" ;;
     'reload 2') reload "$2" ;;
+    'drain 2') drain "$2" ;;
     'command 2') command_words "$(cd "$2" && pwd)" | paste -sd ' ' ;;
     'stop 2') stop_noted "$2" nginx ;;
     *) die "$USAGE" ;;
