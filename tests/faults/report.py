@@ -21,9 +21,12 @@ HEAD = _LINE.format(
 
 
 def line(found: Round) -> str:
-    """Return a round as a line of the table, and what was wrong below it."""
-    *counts, recovery, wrong = found
-    return "\n".join([_LINE.format(*counts, f"{recovery:.1f}"), *wrong])
+    """Return a round as a line of the table; below it where the slowest event's time went, in
+    seconds since the fault's cause was over, and what was wrong.
+    """
+    *counts, recovery, slowest, wrong = found
+    below = [f"  slowest: {slowest}"] if slowest else []
+    return "\n".join([_LINE.format(*counts, f"{recovery:.1f}"), *below, *wrong])
 
 
 def total(rounds: Iterable[Round]) -> Round:
@@ -31,7 +34,7 @@ def total(rounds: Iterable[Round]) -> Round:
     found = list(rounds)
     sums = [sum(each[place] for each in found) for place in range(1, 7)]
     longest = max((each.recovery for each in found), default=0.0)
-    return Round("all", *sums, longest, ())
+    return Round("all", *sums, longest, "", ())
 
 
 def table(on: Installation, faults: Iterable[str]) -> bool:

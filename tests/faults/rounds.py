@@ -27,7 +27,8 @@ class Round(NamedTuple):
     ``doubled`` counts requests beyond one for an event, ``rerun`` those that took more than one
     attempt, ``refused`` calls that were told so or broke. ``recovery`` is the most seconds from the
     end of the fault's cause, or from when a client sent an event first should that be later, until
-    the event had its outcome. ``wrong`` says what else is not as it should be.
+    the event had its outcome, and ``slowest`` says where that one's time went. ``wrong`` says what
+    else is not as it should be.
     """
 
     fault: str
@@ -38,6 +39,7 @@ class Round(NamedTuple):
     rerun: int
     refused: int
     recovery: float
+    slowest: str
     wrong: tuple[str, ...]
 
     @property
@@ -102,6 +104,8 @@ def _account(
     ticks = {each["request_id"] for each in runs if _ticked(each)}
     well = {each["request_id"] for each in runs if _ended_well(each, sent)}
     accepted = sent.keys() | ticks
+    took = partial(_took, sent=sent, clients=clients, over=over)
+    slowest = max(runs, key=took)
     causes = Counter((each["function_id"], json.dumps(payload_of(each))) for each in runs)
     return Round(
         fault=name,
@@ -111,7 +115,8 @@ def _account(
         doubled=causes.total() - len(causes) + len(clients.accepted) - len(sent),
         rerun=sum(len(each["record"]["attempts"]) > 1 for each in runs),
         refused=clients.refusals.total(),
-        recovery=max(_took(each, sent, clients, over) for each in runs) / 1000,
+        recovery=took(slowest) / 1000,
+        slowest=_course(slowest, over),
         wrong=(*clients.strange, *_told(accepted - well, runs)),
     )
 
@@ -150,8 +155,25 @@ def _ended_well(run: Run, sent: Mapping[str, str]) -> bool:
     return run["status"] == "success" and result_of(run) == given and reasons <= {"node_lost", None}
 
 
-def _took(run: Run, sent: Mapping[str, str], clients: Clients, over: int) -> float:
+def _took(run: Run, *, sent: Mapping[str, str], clients: Clients, over: int) -> float:
     """Return the milliseconds that a run took since it was wanted and nothing was in its way."""
     key = sent.get(run["request_id"])
     wanted = run["created_at"] if key is None else clients.accepted[key].first_asked_at
     return max(0.0, (run["ended_at"] or now_ms()) - max(wanted, over))
+
+
+def _course(run: Run, over: int) -> str:
+    """Return when a run was at each station, in seconds since the fault's cause was over."""
+    record = run["record"]
+    lost = [f"{each['reason']} {_since(over, each['finished_at'])}"
+            for each in record["attempts"] if each["reason"]]  # fmt: skip
+    stations = [
+        f"{name} {_since(over, record['timing'][name] / 1000)}"
+        for name in ("accepted", "dispatched", "taken", "started", "ended", "settled")
+        if record["timing"].get(name)
+    ]
+    return ", ".join([*lost, *stations])
+
+
+def _since(over: int, at: float) -> str:
+    return f"{(at - over) / 1000:+.1f}"
