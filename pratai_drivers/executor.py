@@ -107,6 +107,8 @@ class Executor:
                 result = self._result(job, started_at, logs.chunks, ending.reason, message)
                 ended = _ended(result, job, run.warm, ending, cold, peak)
                 delivered = True
+                if ending.answered:
+                    self._pool.settles(run.warm)
                 deliver(replace(ended, timing=timing))
                 run.again = ending.answered and run.warm.settle(interruption)
         except PrataiError as error:

@@ -20,6 +20,7 @@ from pratai_drivers.conversation import EndedError
 from pratai_drivers.demand import Bounds, Demand, Order
 from pratai_drivers.fit import Fit
 from pratai_drivers.secrets_cache import NOTHING, Given
+from pratai_drivers.settling import Settling
 from pratai_drivers.shelf import Making, Shelf, Spare, alive
 from pratai_drivers.starter import Starter
 from pratai_drivers.warm import Warm
@@ -67,7 +68,9 @@ class Pool:
         self._look_at = 0.0
         self._make_at = 0.0
         self._closed = self._stopped = False
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        self._changed = threading.Condition(lock)
+        self._settling = Settling(lock)
         self._threads = [
             threading.Thread(
                 target=self._serve, args=(self._to_do,), name=f"pool-{number}", daemon=True
@@ -120,6 +123,8 @@ class Pool:
         with self._changed:
             self._demand.arrived(fit, timeout, pinned, self._clock())
             self._shelf.arrives(fit)
+            if not self._shelf.count(fit):
+                self._settling.wait(fit, lambda: self._shelf.count(fit) > 0)
             while (warm := self._shelf.take(fit)) is not None:
                 if alive(warm):
                     return warm
@@ -147,10 +152,18 @@ class Pool:
             self._put_aside(blank)
         return None
 
+    def settles(self, warm: Warm) -> None:
+        """Note that a container answers its event now; ``release`` is told whether it has more."""
+        if warm.reusable:
+            with self._changed:
+                self._settling.begins(warm)
+
     def release(self, fit: Fit, warm: Warm | None, again: bool) -> None:
         """Take back what handled an event, if anything did; it is removed if not ``again``."""
         with self._changed:
             self._shelf.leaves(fit)
+            if warm is not None:
+                self._settling.ends(warm)
             if warm is not None and warm.ready and warm.events == 1:
                 self._demand.ready(fit, warm.image, warm.making_seconds, warm.reusable)
             if warm is not None and again and self._keeps(warm):

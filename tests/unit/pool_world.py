@@ -118,6 +118,14 @@ class PoolWorld:
             self.pool.release(fit, warm, again)
         return ending, found
 
+    def answering(self) -> Warm:
+        """Return a container of SHARED that has answered, and is still to clean up."""
+        assert self.pool.take(SHARED, 30, None) is None
+        warm = self.starter.start(SHARED, "image")
+        assert handled(warm)[1]
+        self.pool.settles(warm)
+        return warm
+
     def waiting(self, count: int, fit: Fit = FIT) -> None:
         until(lambda: self.count(fit) == count, f"{count} wait")
 

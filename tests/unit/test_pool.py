@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
 from pratai_common.errors import EngineError
+from pratai_drivers import settling
 from pratai_drivers.conversation import EndedError
 from pratai_drivers.demand import Order
 from pratai_drivers.fit import Fit
@@ -211,6 +213,33 @@ def test_what_a_functions_code_says_is_in_no_log_of_the_node(
 def test_what_may_have_several_events_comes_back(world: PoolWorld) -> None:
     assert [world.event(SHARED)[1] for _ in range(5)] == [False, True, True, True, True]
     assert len(world.engine.living) == 1
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_an_event_waits_for_what_has_just_answered(
+    world: PoolWorld, monkeypatch: pytest.MonkeyPatch, again: bool
+) -> None:
+    """One event for each: the next one goes its own way, and so does one of another function."""
+    monkeypatch.setattr(settling, "PATIENCE_SECONDS", 60)
+    warm = world.answering()
+    with ThreadPoolExecutor(1) as other:
+        taking = other.submit(world.pool.take, SHARED, 30, None)
+        until(lambda: world.pool._settling._waiting[SHARED], "an event waits")
+        assert world.pool.take(SHARED, 30, None) is None
+        assert world.pool.take(OTHER, 30, None) is None
+        world.pool.release(SHARED, warm, again)
+        assert taking.result() is (warm if again else None)
+    world.pool.release(OTHER, None, False)
+    world.pool.release(SHARED, None, False)
+    world.pool.release(SHARED, warm if again else None, False)
+
+
+def test_an_event_does_not_wait_long_for_what_has_answered(world: PoolWorld) -> None:
+    warm = world.answering()
+    assert world.pool.take(SHARED, 30, None) is None
+    world.pool.release(SHARED, None, False)
+    world.pool.release(SHARED, warm, True)
+    assert world.event(SHARED)[1]
 
 
 def test_what_may_have_several_events_does_not_have_them_for_ever(tmp_path: Path) -> None:
