@@ -81,6 +81,16 @@ describe_version_to_pbr() {
     fi
 }
 
+# As pip does with what it copies. Where PYTHONDONTWRITEBYTECODE is set, whoever starts would do it
+# again. Not what goes into images, nor what users get.
+compile_modules() {
+    (
+        cd "$ROOT"
+        "$VENV/bin/python" -m compileall -q -x /starters/ pratai_{agent,api,common,drivers,launcher,scheduler} \
+            python_prataiclient/prataiclient
+    )
+}
+
 install_distributions() {
     if installed test || { [ "$PURPOSE" = run ] && installed run; }; then return 0; fi
     local wanted=(-e "$ROOT" -e "$ROOT/python_prataiclient")
@@ -89,6 +99,7 @@ install_distributions() {
     rm -f "$VENV"/pratai-*.stamp
     timed "pip install" "$VENV/bin/python" -m pip install -q --disable-pip-version-check \
         --cache-dir "$CACHE/pip" -c "$ROOT/constraints.txt" "${wanted[@]}" </dev/null >&2
+    compile_modules
     wanted_stamp >"$VENV/pratai-$PURPOSE.stamp"
 }
 
