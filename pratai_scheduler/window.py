@@ -3,7 +3,8 @@
 A request is *waiting*, *parked* (its function is being built, is disabled, or runs as often as its
 limit allows, or its project as its quota does), or *out* (a node has it). The runs, calls and
 builds of a function each wait in a lane of their own, in order of arrival, and the lanes take
-turns: what holds up the first of a lane holds up all of it, and no other.
+turns: what holds up the first of a lane holds up all of it, and no other. What a node had that was
+lost goes before the others of its lane: it has waited already, and for the lease of that node.
 
 What is known is not taken in again when the sweep finds it a second time; what has just left stays
 known for a while, because a store's list may lag behind.
@@ -13,6 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from pratai_common.errors import Reason
 from pratai_common.messages import Submitted
 from pratai_common.records import Body, Request
 from pratai_scheduler.fairness import Ranking, Turns
@@ -263,7 +265,10 @@ class Window:
                 self._turns.join(lane.project_id, lane)
 
     def _insert(self, entry: Entry, lane: _Lane) -> None:
-        self._lanes.setdefault(lane, OrderedDict())[entry.request.request_id] = entry
+        entries = self._lanes.setdefault(lane, OrderedDict())
+        entries[entry.request.request_id] = entry
+        if _node_was_lost(entry.request):
+            entries.move_to_end(entry.request.request_id, last=False)
         self._lane_of[entry.request.request_id] = lane
         if entry.call is None:
             self._recorded.add(lane.project_id)
@@ -297,3 +302,7 @@ def _lane(entry: Entry) -> _Lane:
     request = entry.request
     kind = request.kind if entry.call is None else "call"
     return _Lane(request.project_id, request.function_id, kind)
+
+
+def _node_was_lost(request: Request) -> bool:
+    return bool(request.attempts) and request.attempts[-1].reason == Reason.NODE_LOST

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from pratai_common import limits
+from pratai_common.errors import Reason
 from pratai_common.messages import FunctionChanged, Hello, Submitted
+from pratai_common.records import Attempt
 from pratai_common.store.base import NewRequest
 from pratai_scheduler.fairness import Ranking, Turns
 from pratai_scheduler.window import Entry, Window
@@ -233,6 +235,16 @@ def test_projects_and_functions_take_turns_in_the_order_of_arrival() -> None:
         window.add(entry(number, function="g"))
     window.add(entry(6, project="q", function="h"))
     assert taken(window) == ["r001", "r006", "r004", "r002", "r005", "r003"]
+
+
+def test_what_a_lost_node_had_goes_before_the_others_of_its_function() -> None:
+    """What its own code failed at does not: it waits in the order in which it is due."""
+    window = Window(size=100)
+    for number, reason in ((1, None), (2, Reason.EXCEPTION), (3, Reason.NODE_LOST)):
+        tried = Attempt(number=1, node="n", epoch=1, started_at=1, finished_at=2, reason=reason)
+        window.add(entry(number, attempts=() if reason is None else (tried,)))
+    window.add(entry(4, function="g"))
+    assert taken(window) == ["r003", "r004", "r001", "r002"]
 
 
 def test_what_waits_for_room_lets_the_others_pass() -> None:
