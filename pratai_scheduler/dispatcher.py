@@ -162,6 +162,9 @@ class Dispatcher:
         self._overheard.pass_time(now)
         if new:
             self._take_over()
+        if self._running.reported and self._leadership.active(now):
+            self._take(self._running.reported)  # by their ids, where no list lags
+            self._placement.dispatch()
         if self._swept_at is None or not 0 <= now - self._swept_at < self._sweep_ms:
             self._look_around(now)
 

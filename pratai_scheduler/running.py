@@ -5,7 +5,7 @@ is told.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -64,9 +64,16 @@ class Running:
         self._calls = calls
         self._sends = sends
         self._adopt_ms = adopt_ms
+        self._reported: list[Request] = []
+
+    @property
+    def reported(self) -> Sequence[Request]:
+        """Return whose loss the last look has reported: they may be tried again any moment."""
+        return self._reported
 
     def look_after(self, now: int) -> None:
         """Repeat what was asked of running requests, and report those whose node is gone."""
+        self._reported = []
         for request in self._store.running_requests(limits.WINDOW_REQUESTS):
             with logged(request.request_id):
                 self._look_after(request, now)
@@ -92,6 +99,7 @@ class Running:
             return
         if not self._nodes.holds(attempt.node, (request.request_id, attempt.number)):
             LOG.debug("attempt %d is lost on node %s", attempt.number, attempt.node)
+            self._reported.append(request)
             self._sends.to_collector(self._assignments.lost(request, attempt))
 
     def _find_detached(self, request: Request, now: int) -> None:

@@ -182,6 +182,18 @@ def test_a_silent_node_is_lost_when_its_lease_ends(world: World) -> None:
     assert {verdict.reason for verdict in world.to_collector} == {"node_lost"}
 
 
+def test_what_was_lost_is_tried_again_before_the_next_sweep(world: World) -> None:
+    world.dispatcher._sweep_ms = 1000
+    world.function()
+    world.request()
+    for _ in range(11):
+        world.pass_time(1000)
+        world.heartbeat(node="m")
+    assert set(world.deliver()) == {"node_lost"}
+    world.pass_time(100)
+    assert world.jobs == [("r", 1, "n"), ("r", 2, "m")]
+
+
 def test_a_dispatch_is_recorded_when_the_store_is_back(world: World) -> None:
     world.function()
     world.request()
