@@ -130,6 +130,8 @@ class SubscriptionUpdate(msgspec.Struct, forbid_unknown_fields=True, kw_only=Tru
     enabled: bool | UnsetType = UNSET
 
 
+_BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+
 _CLOUD_EVENT: dict[str, Any] = {
     "title": "CloudEvent",
     "description": "https://github.com/cloudevents/spec; further attributes are extensions.",
@@ -144,7 +146,7 @@ _CLOUD_EVENT: dict[str, Any] = {
         "subject": {"type": ["string", "null"], "minLength": 1},
         "time": {"type": ["string", "null"], "format": "date-time"},
         "data": {},
-        "data_base64": {"type": "string", "contentEncoding": "base64"},
+        "data_base64": {"type": "string", "contentEncoding": "base64", "pattern": _BASE64},
     },
     "required": ["specversion", "id", "source", "type"],
     "not": {"required": ["data", "data_base64"]},

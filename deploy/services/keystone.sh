@@ -15,6 +15,7 @@ USAGE="usage: keystone.sh install | start FOLDER PORT | stop FOLDER"
 
 # The number of bcrypt rounds is the smallest: all passwords are random and of 192 bits. Without its
 # cache each authenticated request costs some 300 queries; one kept in the process serves one process.
+# Users are not cached: who is read while he is disabled would be cached as he was, for ten minutes.
 write_conf() {
     cat >"$1/keystone.conf" <<END
 [DEFAULT]
@@ -32,6 +33,7 @@ key_repository = $1/fernet-keys
 key_repository = $1/credential-keys
 [identity]
 password_hash_rounds = 4
+caching = false
 [cache]
 enabled = true
 backend = oslo_cache.dict
