@@ -22,7 +22,7 @@ from pratai_api.services import Services, Waits
 from pratai_common.archives.filesystem import FilesystemArchives
 from pratai_common.beat import Witness
 from pratai_common.clock import now_ms
-from pratai_common.messages import Package
+from pratai_common.messages import Job, Package
 from pratai_common.node_urls import NodeUrls
 from pratai_common.publishing import Publisher
 from pratai_common.sealing import Sealer
@@ -118,6 +118,31 @@ class NodeApi:
     def address(self, sha256: str, seconds: int = 3600) -> str:
         """Return the address of an archive as a scheduler would give it to a node."""
         return self.archives.url(sha256, now_ms() // 1000 + seconds)
+
+    def job(self, request_id: str, content: bytes, payload: bytes) -> Job:
+        """Return the first attempt of a run of node ``n``, by a token of this API."""
+        body = self.archives.keep(payload)
+        return Job(
+            request_id=request_id,
+            attempt=1,
+            node="n",
+            epoch=1,
+            project_id="p",
+            token=self.key.mint(request_id, 1, "n", 1, "p"),
+            instance="i",
+            package=self.package(content),
+            function_name="f",
+            memory=64,
+            cpus=1.0,
+            timeout=30,
+            network="none",
+            isolation="container",
+            environment={},
+            source="async",
+            created_at=1,
+            input=body,
+            input_url=None if body.content is not None else self.address(body.sha256),
+        )
 
     def package(self, content: bytes, project_id: str = "p", runtime: str = "python3") -> Package:
         """Return the package of a zip that is kept here."""

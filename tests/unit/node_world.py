@@ -221,25 +221,4 @@ class NodeWorld:
         )
 
     def job(self, request_id: str, content: bytes = ECHO, payload: bytes = b"7") -> Job:
-        body = self.api.archives.keep(payload)
-        return Job(
-            request_id=request_id,
-            attempt=1,
-            node="n",
-            epoch=1,
-            project_id="p",
-            token=self.api.key.mint(request_id, 1, "n", 1, "p"),
-            instance="i",
-            package=self.api.package(content),
-            function_name="f",
-            memory=64,
-            cpus=1.0,
-            timeout=30,
-            network="none",
-            isolation="container",
-            environment={},
-            source="async",
-            created_at=1,
-            input=body,
-            input_url=None if body.content is not None else self.api.address(body.sha256),
-        )
+        return self.api.job(request_id, content, payload)

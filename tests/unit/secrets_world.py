@@ -36,29 +36,8 @@ class World:
 
     def job(self, request_id: str = "r", seconds: int = 60, **changes: Any) -> Job:
         expires = now_ms() // 1000 + seconds
-        body = self.api.archives.keep(b"7")
-        job = Job(
-            request_id=request_id,
-            attempt=1,
-            node="n",
-            epoch=1,
-            project_id="p",
-            token=self.api.key.mint(request_id, 1, "n", 1, "p"),
-            instance="i",
-            package=self.api.package(b"zip"),
-            function_name="f",
-            memory=64,
-            cpus=1.0,
-            timeout=30,
-            network="none",
-            isolation="container",
-            environment={},
-            source="async",
-            created_at=1,
-            input=body,
-            secrets=USES,
-            secrets_url=self.api.urls.secrets("f", request_id, expires),
-        )
+        address = self.api.urls.secrets("f", request_id, expires)
+        job = replace(self.api.job(request_id, b"zip", b"7"), secrets=USES, secrets_url=address)
         return replace(job, **changes)
 
     def ask(self, job: Job, **headers: str) -> requests.Response:
