@@ -4,7 +4,7 @@ import multiprocessing
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
@@ -35,12 +35,21 @@ def together(kind: Kind, work: Work[T]) -> list[T]:
         process.start()
         there.close()
         running.append((process, here))
-    results = [result for _, here in running for result in here.recv()]
+    told = [_told(here) for _, here in running]
     for process, here in running:
         here.close()
         process.join()
-    assert [process.exitcode for process, _ in running] == [0] * PROCESSES
-    return results
+    codes = [process.exitcode for process, _ in running]
+    assert codes == [0] * PROCESSES, f"the processes ended with {codes}"
+    return [result for results in told for result in results]
+
+
+def _told(here: Connection) -> list[Any]:
+    """Return what a process tells: nothing where it has ended without, of which its code tells."""
+    with suppress(EOFError):
+        results: list[Any] = here.recv()
+        return results
+    return []
 
 
 def _in_threads(kind: Kind, work: Work[T]) -> list[T]:
