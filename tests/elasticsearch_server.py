@@ -1,28 +1,22 @@
 """Elasticsearch as tests use it: real nodes on loopback, one or several, and what befalls them."""
 
-import os
-import random
-import signal
-import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import requests
 
+from tests.ports import free_port
 from tests.services import Service
 from tests.waiting import until
-
-_LOWEST, _ABOVE = 20_000, 32_000
 
 
 class Cluster:
     """One or more nodes; ``hosts`` are their addresses. Each can be killed, and started again."""
 
     def __init__(self, size: int = 1) -> None:
-        ports = lasting_ports(2 * size)
+        ports = [free_port() for _ in range(2 * size)]
         self._services = [Service("elasticsearch", port=port) for port in ports[:size]]
         self._transports = ports[size:]
         self.hosts = [f"http://127.0.0.1:{port}" for port in ports[:size]]
@@ -53,10 +47,8 @@ class Cluster:
 
     def kill_node(self, number: int) -> None:
         """End one node as a loss of power would."""
-        pid = self._services[number].pid()
         self._dead.add(number)
-        os.kill(pid, signal.SIGKILL)
-        until(lambda: not Path(f"/proc/{pid}").exists(), "the killed node is gone")
+        self._services[number].kill()
 
     @contextmanager
     def killed(self, number: int = 0) -> Iterator[None]:
@@ -70,12 +62,8 @@ class Cluster:
     @contextmanager
     def stalled(self, number: int = 0) -> Iterator[None]:
         """Let a node answer nothing while the block runs; its connections stay open."""
-        pid = self._services[number].pid()
-        os.kill(pid, signal.SIGSTOP)
-        try:
+        with self._services[number].hanging():
             yield
-        finally:
-            os.kill(pid, signal.SIGCONT)
 
     def remove(self) -> None:
         """Stop all nodes and forget what was in them."""
@@ -106,16 +94,3 @@ class Cluster:
         answer = self._session.request(method, f"{host}/{path}", json=body, timeout=60)
         assert answer.ok, answer.text
         return answer.json()
-
-
-def lasting_ports(count: int) -> list[int]:
-    """Return free ports that stay free while nothing listens: below those that the kernel gives to
-    connections. A client that tries to reach a killed server might get the very port from it.
-    """
-    ports: list[int] = []
-    while len(ports) < count:
-        port = random.randrange(_LOWEST, _ABOVE)
-        with socket.socket() as probe:
-            if port not in ports and probe.connect_ex(("127.0.0.1", port)):
-                ports.append(port)
-    return ports

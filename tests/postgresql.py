@@ -2,7 +2,7 @@
 
 import itertools
 import os
-import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +12,7 @@ from urllib.parse import urlsplit
 import psycopg2
 from psycopg2 import extensions, sql
 
-from tests.elasticsearch_server import lasting_ports
-from tests.services import Service
+from tests.services import AWAY_SECONDS, Service
 from tests.waiting import until
 
 _numbers = itertools.count()
@@ -23,9 +22,7 @@ class PostgreSQL:
     """One server. ``password`` is that of its superuser, ``postgres``."""
 
     def __init__(self) -> None:
-        self.service = Service(
-            "postgresql", port=lasting_ports(1)[0], PRATAI_POSTGRESQL_FSYNC="off"
-        ).start()
+        self.service = Service("postgresql", PRATAI_POSTGRESQL_FSYNC="off").start()
         self.host = str(urlsplit(self.service.url).hostname)
         self.port = self.service.port
         self.password = (self.service.folder / "password").read_text().strip()
@@ -52,10 +49,9 @@ class PostgreSQL:
             yield
 
     def kill(self) -> None:
-        """End its first process as a loss of power would, and so all of it; then start it again."""
-        pid = self.service.pid()
-        os.kill(pid, signal.SIGKILL)
-        until(lambda: not Path(f"/proc/{pid}").exists(), "the killed server is gone")
+        """End it as a loss of power would; after PRATAI_AWAY_SECONDS start it again."""
+        self.service.kill()
+        time.sleep(AWAY_SECONDS)
         self.service.start()
 
 

@@ -1,7 +1,6 @@
 """The real RabbitMQ as tests use it: what others do on it, and what befalls it."""
 
-import os
-import signal
+import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from tests.elasticsearch_server import lasting_ports
-from tests.services import Service
+from tests.ports import free_port
+from tests.services import AWAY_SECONDS, Service
 from tests.waiting import until
 
 
@@ -31,7 +30,7 @@ class RabbitMQ:
     username = "pratai"
 
     def __init__(self) -> None:
-        self.port, self.tls_port = lasting_ports(2)
+        self.port, self.tls_port = free_port(), free_port()
         self.service = Service("rabbitmq", port=self.port)
         self.ca = write_certificate(self.service.folder)
         self.start()
@@ -103,21 +102,10 @@ class RabbitMQ:
             channel.queue_delete(queue)
 
     def kill(self) -> None:
-        """End it as a loss of power would; then start it again."""
-        pid = self.service.pid()
-        os.kill(pid, signal.SIGKILL)
-        until(lambda: not Path(f"/proc/{pid}").exists(), "the killed server is gone")
+        """End it as a loss of power would; after PRATAI_AWAY_SECONDS start it again."""
+        self.service.kill()
+        time.sleep(AWAY_SECONDS)
         self.start()
-
-    @contextmanager
-    def stalled(self) -> Iterator[None]:
-        """Let it say nothing while the block runs; its connections stay open."""
-        pid = self.service.pid()
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(pid, signal.SIGCONT)
 
 
 def write_certificate(folder: Path) -> Path:

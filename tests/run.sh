@@ -60,9 +60,11 @@ newer_elasticsearch() {
 
 mkdir -p "$PRATAI_JUNIT"
 part "set-up" deploy/setup.sh test || exit 1
-# How many histories of the simulated platform are gone through.
-histories=1000
-[ "${1:-}" != all ] || histories=10000
+# How many histories of the simulated platform are gone through, and for how long a broker or a
+# database that was killed stays away.
+histories=1000 away=0
+[ "${1:-}" != all ] || histories=10000 away=60
+export PRATAI_AWAY_SECONDS=$away
 part "make check" env PRATAI_HISTORIES="$histories" tests/check.sh || true
 engine=$(deploy/engine.sh start)
 part "the runtimes' images" make_images "$work" python3,nodejs || exit 1

@@ -10,6 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.ports import free_port
+from tests.waiting import until
+
+AWAY_SECONDS = float(os.environ.get("PRATAI_AWAY_SECONDS", "0"))
+"""So long a server that was killed stays away before it is started again."""
 
 _SCRIPTS = Path(__file__).parent.parent / "deploy" / "services"
 
@@ -42,6 +46,12 @@ class Service:
             yield
         finally:
             self.start()
+
+    def kill(self) -> None:
+        """End its main process, and so all of it, as a loss of power would."""
+        pid = self.pid()
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: not Path(f"/proc/{pid}").exists(), f"the killed {self.name} is gone")
 
     @contextmanager
     def hanging(self) -> Iterator[None]:

@@ -1,10 +1,6 @@
 """The real Swift as tests use it: settings of archives in it, and how it goes away."""
 
 import hashlib
-import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,16 +40,6 @@ class Swift:
                 "region_name": "RegionOne",
             },
         }
-
-    @contextmanager
-    def hanging(self) -> Iterator[None]:
-        """Connections are taken and nothing is answered while the block runs."""
-        proxy = self.service.pid()
-        os.kill(proxy, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            os.kill(proxy, signal.SIGCONT)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def test_swift_hangs(in_swift: InSwift, swift: Swift, tmp_path: Path) -> None:
     archives = in_swift(tmp_path, timeout=1)
     archives.prepare()
     name = archives.put(b"content")
-    with swift.hanging():
+    with swift.service.hanging():
         with pytest.raises(ArchivesUnavailableError, match="cannot be written"):
             archives.put(b"more")
         with pytest.raises(ArchivesUnavailableError, match="cannot be read"):

@@ -491,7 +491,7 @@ def test_a_silent_broker(messages: Messages, queue: str) -> None:
     """That it is gone is noticed, and what comes when it is back is taken."""
     with messages.serving(messages.event(queue=queue)) as served:
         served.runs()
-        with messages.broker.stalled():
+        with messages.broker.service.hanging():
             assert served.fails() == "the broker was silent for too long"
         served.runs()
         messages.broker.publish(queue, b"1", message_id="1", **JSON)
