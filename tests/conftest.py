@@ -137,12 +137,8 @@ def keystone_stack(keystone: Keystone) -> Iterator[Stack]:
                 "disable_by_file_path": f"{folder}/drain",
             },
         }
-        running = Stack(Path(folder), settings)
-        keystone.register(f"service pratai function {running.url}")
-        running.start()
-        running.session.headers["X-Auth-Token"] = keystone.token("member", "demo")
-        yield running
-        running.stop()
+        with keystone.stack(Path(folder), settings) as running:
+            yield running
 
 
 @pytest.fixture(scope="session")

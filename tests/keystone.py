@@ -112,6 +112,20 @@ class Keystone:
         }
 
     @contextmanager
+    def stack(self, folder: Path, settings: dict[str, dict[str, Any]]) -> Iterator[Stack]:
+        """Run a stack that this Keystone's catalogue names, and whose settings are these, which
+        ``settings()`` begins; its session is that of a member of demo.
+        """
+        running = Stack(folder, settings)
+        self.register(f"service pratai function {running.url}")
+        running.start()
+        try:
+            running.session.headers["X-Auth-Token"] = self.token("member", "demo")
+            yield running
+        finally:
+            running.stop()
+
+    @contextmanager
     def short_lived_tokens(self, seconds: int) -> Iterator[None]:
         """Tokens made while the block runs are valid for so long."""
         self.service.stop()

@@ -1,6 +1,5 @@
 """What a build is given is found in no layer of what it makes."""
 
-import http.server
 import io
 import json
 import shutil
@@ -22,6 +21,7 @@ from pratai_drivers.transfers import Transfers
 from tests.contract.conftest import MakeConf
 from tests.node_api import NodeApi
 from tests.packages import package, zipped
+from tests.serving import Page, Site
 
 INDEX_SECRET = "planted-in-the-index-address"
 CA_SECRET = "planted-in-the-ca-bundle"
@@ -45,36 +45,17 @@ def _wheel() -> bytes:
     return buffer.getvalue()
 
 
-class _Index(http.server.BaseHTTPRequestHandler):
-    """A package index with one package, behind a secret path."""
-
-    asked: list[str] = []
-
-    def do_GET(self) -> None:
-        self.asked.append(self.path)
-        page = f'<a href="{WHEEL}">{WHEEL}</a>'.encode()
-        known = {
-            f"/{INDEX_SECRET}/tinything/": ("text/html", page),
-            f"/{INDEX_SECRET}/tinything/{WHEEL}": ("application/zip", _wheel()),
-        }
-        kind, content = known.get(self.path, ("text/plain", None))
-        self.send_response(404 if content is None else 200)
-        self.send_header("Content-Type", kind)
-        self.end_headers()
-        self.wfile.write(content or b"")
-
-    def log_message(self, *arguments: object) -> None:
-        pass
-
-
 @pytest.fixture
-def index() -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Index) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/{INDEX_SECRET}/"
-        server.shutdown()
-        thread.join()
+def index() -> Iterator[Site]:
+    """A package index with one package, behind a secret path."""
+    site = Site()
+    folder = f"/{INDEX_SECRET}/tinything/"
+    site.pages = {
+        folder: Page(f'<a href="{WHEEL}">{WHEEL}</a>'.encode(), "text/html"),
+        f"{folder}{WHEEL}": Page(_wheel(), "application/zip"),
+    }
+    yield site
+    site.close()
 
 
 def _everything_in(image: str, folder: Path) -> bytes:
@@ -100,7 +81,7 @@ def _everything_in(image: str, folder: Path) -> bytes:
 
 
 def test_settings_of_builds_are_in_no_layer(
-    make_conf: MakeConf, node_api: NodeApi, index: str, tmp_path: Path
+    make_conf: MakeConf, node_api: NodeApi, index: Site, tmp_path: Path
 ) -> None:
     links = tmp_path / LINKS_SECRET
     links.mkdir()
@@ -111,7 +92,8 @@ def test_settings_of_builds_are_in_no_layer(
         shutil.copyfile(own, bundle)
     with bundle.open("a") as file:
         file.write(f"\n# {CA_SECRET}\n")
-    conf = make_conf(ca_bundle=bundle, pip_index_url=index, pip_find_links=links, network="host")
+    address = f"{index.url}/{INDEX_SECRET}/"
+    conf = make_conf(ca_bundle=bundle, pip_index_url=address, pip_find_links=links, network="host")
     engine = DockerEngine.from_conf(conf)
     runtimes = engine.prepare(lambda _output: None)
     engine.open()
@@ -128,7 +110,7 @@ def test_settings_of_builds_are_in_no_layer(
         subprocess.run(["docker", "rmi", "-f", image], check=True, capture_output=True)
     finally:
         engine.close()
-    assert f"/{INDEX_SECRET}/tinything/{WHEEL}" in _Index.asked
+    assert f"/{INDEX_SECRET}/tinything/{WHEEL}" in index.asked
     assert b"Successfully installed tinything-1.0" in b"".join(log)
     # The positive control: the search finds what is meant to be there.
     assert OWN_TEXT.encode() in held

@@ -4,11 +4,9 @@ ones, and which images go.
 
 import base64
 import hashlib
-import http.server
 import json
 import ssl
 import subprocess
-import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -33,6 +31,7 @@ from tests.packages import package, wheel, zipped
 from tests.ports import free_port
 from tests.rabbitmq import write_certificate
 from tests.services import Service
+from tests.serving import Handler, Served
 from tests.waiting import until
 
 USER, PASSWORD = "node", "only-nodes-know"
@@ -282,14 +281,11 @@ class Index:
             for file, content in wheel(name, "1.0", content=f"WHO = {name!r}\n").items():
                 assert isinstance(content, bytes)
                 self._files[file] = content
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.ca = write_certificate(folder)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(folder / "tls.pem", folder / "tls.key")
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self.url = f"https://localhost:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
+        self._served = Served(self._handler(), context)
+        self.url = f"https://localhost:{self._served.port}"
 
     def add(self, file: str, content: bytes) -> None:
         self._files[file] = content
@@ -297,10 +293,10 @@ class Index:
     def hash_of(self, file: str) -> str:
         return hashlib.sha256(self._files[file]).hexdigest()
 
-    def _handler(self) -> type[http.server.BaseHTTPRequestHandler]:
+    def _handler(self) -> type[Handler]:
         index = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Packages(Handler):
             def do_GET(self) -> None:
                 name = self.path.strip("/")
                 links = [file for file in index._files if file.startswith(f"{name}-")]
@@ -308,22 +304,13 @@ class Index:
                 content = index._files.get(name, page)
                 if name in index._files:
                     index.asked.append(name.partition("-")[0])
-                self.send_response(200)
-                self.send_header("Content-Type", "text/html" if links else "application/zip")
-                self.send_header("Cache-Control", "max-age=3600")
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
+                kind = "text/html" if links else "application/zip"
+                self.give(content, kind, Cache_Control="max-age=3600")
 
-            def log_message(self, *arguments: object) -> None:
-                pass
-
-        return Handler
+        return Packages
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._served.close()
 
 
 @pytest.fixture

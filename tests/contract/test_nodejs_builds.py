@@ -2,11 +2,9 @@
 
 import base64
 import hashlib
-import http.server
 import json
 import shutil
 import subprocess
-import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +21,7 @@ from tests.contract.test_builder import _everything_in
 from tests.contract.test_engine import answered, blank_container
 from tests.node_api import NodeApi
 from tests.packages import npm_package, zipped
+from tests.serving import Page, Site
 
 INDEX_SECRET = "planted-in-the-registry-address"
 CA_SECRET = "planted-in-the-ca-bundle"
@@ -34,41 +33,28 @@ ARCHIVE = npm_package("tinything")
 HASH = f"sha512-{base64.b64encode(hashlib.sha512(ARCHIVE).digest()).decode()}"
 
 
-class _Registry(http.server.BaseHTTPRequestHandler):
-    """npm's registry with one package, behind a secret path."""
-
-    asked: list[str] = []
-
-    def do_GET(self) -> None:
-        self.asked.append(self.path)
-        root = f"/{INDEX_SECRET}/tinything"
-        address = f"http://{self.headers['Host']}{root}/-/tinything-1.0.0.tgz"
-        version = {"name": "tinything", "version": "1.0.0"}
-        version["dist"] = {"tarball": address, "integrity": HASH}  # type: ignore[assignment]
-        about = {
-            "name": "tinything",
-            "dist-tags": {"latest": "1.0.0"},
-            "versions": {"1.0.0": version},
-        }
-        known = {root: json.dumps(about).encode(), f"{root}/-/tinything-1.0.0.tgz": ARCHIVE}
-        content = known.get(self.path)
-        self.send_response(404 if content is None else 200)
-        self.send_header("Content-Type", "application/json")
-        self.end_headers()
-        self.wfile.write(content or b"")
-
-    def log_message(self, *arguments: object) -> None:
-        pass
-
-
 @pytest.fixture
-def registry() -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Registry) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/{INDEX_SECRET}/"
-        server.shutdown()
-        thread.join()
+def registry() -> Iterator[Site]:
+    """npm's registry with one package, behind a secret path."""
+    site = Site()
+    root = f"/{INDEX_SECRET}/tinything"
+    archive = f"{root}/-/tinything-1.0.0.tgz"
+    of_version = {
+        "name": "tinything",
+        "version": "1.0.0",
+        "dist": {"tarball": f"{site.url}{archive}", "integrity": HASH},
+    }
+    about = {
+        "name": "tinything",
+        "dist-tags": {"latest": "1.0.0"},
+        "versions": {"1.0.0": of_version},
+    }
+    site.pages = {
+        root: Page(json.dumps(about).encode(), "application/json"),
+        archive: Page(ARCHIVE, "application/octet-stream"),
+    }
+    yield site
+    site.close()
 
 
 def _package(text: str, **locked: str) -> bytes:
@@ -106,7 +92,7 @@ class Building:
 
 @pytest.fixture
 def building(
-    make_conf: MakeConf, node_api: NodeApi, registry: str, tmp_path: Path
+    make_conf: MakeConf, node_api: NodeApi, registry: Site, tmp_path: Path
 ) -> Iterator[Building]:
     bundle = tmp_path / "ca.pem"
     own = make_conf().build.ca_bundle
@@ -114,7 +100,8 @@ def building(
         shutil.copyfile(own, bundle)
     with bundle.open("a") as file:
         file.write(f"\n# {CA_SECRET}\n")
-    conf = make_conf(ca_bundle=bundle, npm_registry=registry, network="host")
+    address = f"{registry.url}/{INDEX_SECRET}/"
+    conf = make_conf(ca_bundle=bundle, npm_registry=address, network="host")
     conf.set_override("runtimes", ["nodejs"])
     engine = DockerEngine.from_conf(conf)
     building = Building(engine, conf, node_api)
@@ -133,9 +120,11 @@ def _layer_below(image: str) -> str:
     return _docker("image", "inspect", "-f", "{{.Parent}}", image)
 
 
-def test_settings_are_used_and_in_no_layer(building: Building, tmp_path: Path) -> None:
+def test_settings_are_used_and_in_no_layer(
+    building: Building, registry: Site, tmp_path: Path
+) -> None:
     held = _everything_in(building.image(_package(OWN_TEXT)), tmp_path)
-    assert f"/{INDEX_SECRET}/tinything/-/tinything-1.0.0.tgz" in _Registry.asked
+    assert f"/{INDEX_SECRET}/tinything/-/tinything-1.0.0.tgz" in registry.asked
     assert b"added 1 package" in building.log
     # The positive control: the search finds what is meant to be there.
     assert OWN_TEXT.encode() in held

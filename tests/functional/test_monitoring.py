@@ -5,10 +5,8 @@ spans that are sent of it, and logs that machines read.
 import gzip
 import json
 import subprocess
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.front import NUMBERS, Front
 from tests.packages import package
+from tests.serving import Handler, Served
 from tests.stack import DAEMONS, Stack
 from tests.waiting import until
 
@@ -51,7 +50,7 @@ class Receiver:
         self.spans: list[Span] = []
         receiver = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Taking(Handler):
             def do_POST(self) -> None:
                 content = self.rfile.read(int(self.headers["Content-Length"]))
                 if self.headers.get("Content-Encoding") == "gzip":
@@ -60,25 +59,16 @@ class Receiver:
                 for resource in asked.resource_spans:
                     for scope in resource.scope_spans:
                         receiver.spans += scope.spans
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+                self.give(b"", "application/x-protobuf")
 
-            def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - its name
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/v1/traces"
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
+        self._served = Served(Taking)
+        self.url = f"http://127.0.0.1:{self._served.port}/v1/traces"
 
     def of(self, trace_id: str) -> list[Span]:
         return [each for each in self.spans if each.trace_id.hex() == trace_id]
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._served.close()
 
 
 @pytest.fixture(scope="module")

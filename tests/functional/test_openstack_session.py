@@ -90,12 +90,8 @@ def stack(keystone: Keystone, reachable: str, tmp_path_factory: Any) -> Iterator
     settings = keystone.settings(hasty=False)
     settings["keystone_authtoken"]["www_authenticate_uri"] = reachable
     settings["secrets"] = {"cache_seconds": 1}
-    running = Stack(tmp_path_factory.mktemp("identity"), settings)
-    keystone.register(f"service pratai function {running.url}")
-    running.start()
-    running.session.headers["X-Auth-Token"] = keystone.token("member", PROJECT)
-    yield running
-    running.stop()
+    with keystone.stack(tmp_path_factory.mktemp("identity"), settings) as running:
+        yield running
 
 
 def test_a_function_lists_its_owners_projects(stack: Stack, keystone: Keystone) -> None:

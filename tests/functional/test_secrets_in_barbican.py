@@ -43,12 +43,9 @@ def stack(barbican: Barbican, keystone: Keystone) -> Iterator[Stack]:
             "DEFAULT": {"debug": "true"},
         }
         settings["secrets"] = {"driver": "barbican", "cache_seconds": 1}
-        running = Stack(Path(folder), settings)
-        keystone.register(f"service pratai function {running.url}")
-        running.start()
-        running.session.headers["X-Auth-Token"] = keystone.token("keeper", PROJECT)
-        yield running
-        running.stop()
+        with keystone.stack(Path(folder), settings) as running:
+            running.session.headers["X-Auth-Token"] = keystone.token("keeper", PROJECT)
+            yield running
 
 
 @pytest.fixture

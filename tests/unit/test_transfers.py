@@ -4,7 +4,6 @@ import hashlib
 import http.server
 import logging
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -15,6 +14,7 @@ from pratai_common import limits
 from pratai_common.errors import ArchiveMissingError, TransferError
 from pratai_drivers.transfers import PAUSES_SECONDS, Transfers
 from tests.ports import free_port
+from tests.serving import Handler, Served
 
 CONTENT = b"content" * 100_000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -32,7 +32,7 @@ class Server:
         self.asked: list[str] = []
         outer = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Answering(Handler):
             def do_GET(self) -> None:
                 outer.asked.append(f"{self.command} {self.path.partition('?')[0]}")
                 more = len(outer.answers) > 1
@@ -45,18 +45,11 @@ class Server:
                 self.rfile.read(int(self.headers["Content-Length"]))
                 self.do_GET()
 
-            def log_message(self, *arguments: object) -> None:
-                pass
-
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/a?signature={SECRET}"
-        self._thread = threading.Thread(target=self._server.serve_forever)
-        self._thread.start()
+        self._served = Served(Answering)
+        self.url = f"http://127.0.0.1:{self._served.port}/a?signature={SECRET}"
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        self._served.close()
 
 
 def gives(content: bytes = CONTENT, code: int = 200, length: int | None = None) -> Answer:

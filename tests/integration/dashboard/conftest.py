@@ -28,18 +28,14 @@ def identity() -> Iterator[Keystone]:
     """A Keystone of the package's own, whose catalogue no other stack changes."""
     running = Keystone()
     yield running
-    running.service.remove()
+    running.remove()
 
 
 @pytest.fixture(scope="package")
 def platform(identity: Keystone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The platform, whose functions run in Docker; its session is that of a member of demo."""
-    running = Stack(tmp_path_factory.mktemp("platform"), identity.settings())
-    identity.register(f"service pratai function {running.url}")
-    running.start()
-    running.session.headers["X-Auth-Token"] = identity.token("member", "demo")
-    yield running
-    running.stop()
+    with identity.stack(tmp_path_factory.mktemp("platform"), identity.settings()) as running:
+        yield running
 
 
 @pytest.fixture(scope="package")
