@@ -11,6 +11,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from pratai_api.errors import ApiError
 from pratai_api.services import services
 from pratai_common import limits
+from pratai_common.decoding import convert, from_json
 
 S = TypeVar("S", bound=msgspec.Struct)
 T = TypeVar("T")
@@ -19,13 +20,13 @@ T = TypeVar("T")
 def query(shape: type[S]) -> S:
     """Return the query string as a shape; raises ApiError, or msgspec.ValidationError."""
     if not request.query_string:
-        return msgspec.convert({}, shape)
+        return convert({}, shape)
     asked = request.args.to_dict(flat=False)
     for name in shape.__struct_fields__:
         if len(asked.get(name, ())) > 1:
             raise ApiError(400, "invalid", f"the query has {name} more than once")
     first = {name: values[0] for name, values in asked.items()}
-    return msgspec.convert(first, shape, strict=False)
+    return convert(first, shape, strict=False)
 
 
 def given(value: T | UnsetType) -> T | None:
@@ -73,7 +74,7 @@ def decode(text: bytes | str, shape: type[T], what: str) -> T:
     try:
         if isinstance(text, bytes):
             text.decode()  # what is kept undecoded must be sound too
-        return msgspec.json.decode(text, type=shape)
+        return from_json(text, shape)
     except msgspec.ValidationError as error:
         raise ApiError(400, "invalid", f"{what}: {error}") from error
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:

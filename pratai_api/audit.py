@@ -13,6 +13,7 @@ from pratai_api import api_keys, cadf, caller
 from pratai_api.access_log import shown_path
 from pratai_api.openapi import NoToken, Route
 from pratai_api.services import services
+from pratai_common.decoding import json_decoder
 
 LOG = logging.getLogger(__name__)
 CALLS = ("function:call", "event:publish", "hook:call")
@@ -24,7 +25,7 @@ _LOOKS = ("secret:get",)
 """What writes nothing, and is told all the same."""
 
 _MOST_AGENT = 256
-_FIRST_FIELD = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_FIRST_FIELD = json_decoder(dict[str, msgspec.Raw])
 
 
 class Trail(Protocol):

@@ -8,6 +8,7 @@ from stevedore import extension
 
 from pratai_api.errors import ApiError
 from pratai_api.services import services
+from pratai_common.decoding import convert
 from pratai_common.event_settings import Settings
 from pratai_common.records import PUBLISHED
 
@@ -23,7 +24,7 @@ def load() -> Mapping[str, type[Settings]]:
 def checked(source: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings with what was left out filled in; raises ApiError where they do not fit."""
     try:
-        complete = msgspec.convert(settings, shape(source))
+        complete = convert(settings, shape(source))
     except msgspec.ValidationError as error:
         raise ApiError(400, "invalid", f"settings of a {source} event: {error}") from error
     found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(complete))

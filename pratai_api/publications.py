@@ -19,6 +19,7 @@ from pratai_api.errors import ApiError
 from pratai_api.services import services
 from pratai_common import limits, tracing
 from pratai_common.clock import iso
+from pratai_common.decoding import from_json
 from pratai_common.records import PUBLISHED
 
 _FAMILY = "application/cloudevents"
@@ -135,7 +136,7 @@ def _value(name: str, raw: msgspec.Raw, where: str) -> bool | int | str | None:
     """Return the value of an attribute; raises ApiError for what none can be."""
     shape = str | None if name in _TEXTS else bool | int | str | None
     try:
-        value = msgspec.json.decode(raw, type=shape)
+        value = from_json(raw, shape)
     except msgspec.DecodeError as error:
         raise _invalid(f"{where}{name}: {error}") from error
     if isinstance(value, int) and value not in _INTEGERS:

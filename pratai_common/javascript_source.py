@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
+from pratai_common.decoding import from_json
 from pratai_common.errors import PackageError
 
 MODULES = ("new_module.js", "new_module.mjs", "new_module.cjs")
@@ -35,9 +36,7 @@ def check(paths: Collection[str], texts: Mapping[str, bytes]) -> None:
 def manifest(text: bytes) -> dict[str, object]:
     """Return what ``package.json`` holds; raises PackageError where npm could not read it."""
     try:
-        found: dict[str, object] = msgspec.json.decode(
-            text.removeprefix(b"\xef\xbb\xbf"), type=dict[str, object]
-        )
+        found = from_json(text.removeprefix(b"\xef\xbb\xbf"), dict[str, object])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise PackageError(f"{MANIFEST} is no object in JSON: {error}") from error
     for kind in DEPENDENCIES:

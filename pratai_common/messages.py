@@ -14,6 +14,7 @@ from typing import Annotated, Any, Generic, TypeVar
 import msgspec
 from msgspec import Meta
 
+from pratai_common.decoding import msgpack_decoder
 from pratai_common.errors import DecodeError
 from pratai_common.records import Body, Request, ResponseHead, SecretUse, Timing
 
@@ -289,7 +290,7 @@ class MessageDecoder(Generic[M]):
     """Decodes the frames that one inlet takes; ``types`` is a message class or a union."""
 
     def __init__(self, types: Any) -> None:
-        self._decoder = msgspec.msgpack.Decoder(types)
+        self._decoder = msgpack_decoder(types)
 
     def decode(self, frames: list[bytes]) -> M:
         """Return the message in a received frame; raises DecodeError for anything else."""

@@ -5,6 +5,7 @@ Whoever shows one of these in a log or a traceback shows no value.
 
 import msgspec
 
+from pratai_common.decoding import msgpack_decoder
 from pratai_common.errors import DecodeError
 
 
@@ -42,7 +43,7 @@ class Provisions(msgspec.Struct, frozen=True, kw_only=True):
     identity: Delegated | None = None
 
 
-_decoder = msgspec.msgpack.Decoder(Provisions)
+_decoder = msgpack_decoder(Provisions)
 
 
 def encode(provisions: Provisions) -> bytes:

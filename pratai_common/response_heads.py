@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from pratai_common import limits
+from pratai_common.decoding import convert, from_json
 from pratai_common.errors import PrataiError
 from pratai_common.records import ResponseHead
 
@@ -64,7 +65,7 @@ class Rendered(NamedTuple):
 def head_of(said: object) -> ResponseHead:
     """Return the head that a runner spoke of; raises BadResponseError."""
     try:
-        return msgspec.convert(said, ResponseHead)
+        return convert(said, ResponseHead)
     except (msgspec.ValidationError, UnicodeEncodeError) as error:
         message = str(error)[:_MESSAGE_CHARACTERS]
         raise BadResponseError(f"the Response cannot be answered: {message}") from error
@@ -96,9 +97,9 @@ def _require_headers(headers: dict[str, str]) -> None:
 def _body(head: ResponseHead, result: bytes) -> bytes:
     try:
         if head.encoding == "text":
-            return msgspec.json.decode(result, type=str).encode()
+            return from_json(result, str).encode()
         if head.encoding == "base64":
-            return msgspec.json.decode(result, type=bytes)
+            return from_json(result, bytes)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadResponseError(f"the Response's body is no {head.encoding}: {error}") from error
     return result

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from pratai_common.decoding import convert, from_json
 from pratai_common.errors import PackageError
 from pratai_common.javascript_source import DEPENDENCIES, LOCKS, MANIFEST, OWN_MODULES, manifest
 
@@ -80,8 +81,8 @@ def _lock_names_paths(lock: bytes) -> bool:
 def _locked(lock: bytes) -> dict[str, dict[str, Any]]:
     """Return the packages of a lock (version 2 or 3) by path, the function's own as ""."""
     try:
-        found: dict[str, Any] = msgspec.json.decode(lock, type=dict[str, Any])
-        return msgspec.convert(found.get("packages"), dict[str, dict[str, Any]])
+        found = from_json(lock, dict[str, Any])
+        return convert(found.get("packages"), dict[str, dict[str, Any]])
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return {}
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from pratai_common import limits, response_heads
+from pratai_common.decoding import from_json
 from pratai_common.provisions import GivenSecret
 from pratai_common.records import ResponseHead
 from pratai_common.response_heads import BadResponseError
@@ -121,7 +122,7 @@ def head_of(said: Response) -> ResponseHead | None:
     """Return how a sound answer wants to be answered by HTTP; raises BadResponseError."""
     try:
         said.body.decode()
-        msgspec.json.decode(said.body, type=msgspec.Raw)
+        from_json(said.body, msgspec.Raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BadResponseError("the function's answer is no JSON") from None
     if said.head is None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import msgspec
 
 from pratai_common import provisions
+from pratai_common.decoding import from_json
 from pratai_common.envelopes import EnvelopeError, Opener
 from pratai_common.errors import DecodeError, Reason, TransferError, WithheldError
 from pratai_common.messages import Job
@@ -59,7 +60,7 @@ class SecretsFetching(NamedTuple):
 
 def _refusal(status: int, content: bytes) -> WithheldError | TransferError:
     try:
-        error = msgspec.json.decode(content, type=_Failure).error
+        error = from_json(content, _Failure).error
     except msgspec.DecodeError:
         return TransferError(f"the secrets could not be fetched: answered with {status}")
     if error.reason in _WITHHELD:

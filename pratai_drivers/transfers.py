@@ -15,6 +15,7 @@ import msgspec
 import urllib3
 from urllib3.exceptions import HTTPError
 
+from pratai_common.decoding import from_json
 from pratai_common.errors import ArchiveMissingError, TransferError
 from pratai_drivers.engines.base import GivenUp, wanted
 
@@ -105,7 +106,7 @@ class Transfers:
             answer = self._pool.request("POST", url, body=content, headers=headers, redirect=False)
             if answer.status != 200:
                 raise TransferError(f"answered with {answer.status}")
-            kept = msgspec.json.decode(answer.data, type=_Kept)
+            kept = from_json(answer.data, _Kept)
         except (HTTPError, OSError, msgspec.DecodeError) as error:
             raise TransferError(_why(error)) from error
         if kept.sha256 != sha256:

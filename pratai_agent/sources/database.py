@@ -8,7 +8,6 @@ database keeps its log. What happened before the slot was made does not arrive.
 import logging
 from collections.abc import Sequence
 
-import msgspec
 from oslo_config import cfg
 
 from pratai_agent.sources import wal2json
@@ -16,6 +15,7 @@ from pratai_agent.sources.base import Door, Happened, Source, SourceError
 from pratai_agent.sources.replication import Replication
 from pratai_common import limits
 from pratai_common.clock import iso, now_ms
+from pratai_common.decoding import convert
 from pratai_common.event_settings import DatabaseSettings
 from pratai_common.records import Event
 
@@ -60,7 +60,7 @@ class DatabaseSource(Source):
 
     def __init__(self, conf: cfg.ConfigOpts, event: Event, secret: str | None, door: Door) -> None:
         super().__init__(conf, event, secret, door)
-        self._settings = msgspec.convert(event.settings, DatabaseSettings)
+        self._settings = convert(event.settings, DatabaseSettings)
         self._slot = slot_name(event.event_id)
 
     def serve(self) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 
-import msgspec
 from amqp.basic_message import Message
 from amqp.exceptions import NotFound
 from kombu.transport import pyamqp
@@ -15,6 +14,7 @@ from pratai_agent.sources.base import Happened, SourceError
 from pratai_agent.sources.message_contents import happened
 from pratai_agent.sources.putting_aside import SUFFIX, delete_queue
 from pratai_agent.sources.queues import QueueSource
+from pratai_common.decoding import convert
 from pratai_common.event_settings import MessageSettings
 
 
@@ -24,7 +24,7 @@ class MessageSource(QueueSource):
     @cached_property
     def settings(self) -> MessageSettings:
         """Return where messages come from."""
-        return msgspec.convert(self.event.settings, MessageSettings)
+        return convert(self.event.settings, MessageSettings)
 
     @property
     def max_deliveries(self) -> int:

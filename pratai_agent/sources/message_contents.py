@@ -21,6 +21,7 @@ from pratai_agent.sources.base import Happened
 from pratai_agent.sources.queues import UnreadableError
 from pratai_common import limits
 from pratai_common.clock import iso
+from pratai_common.decoding import from_json
 
 _CLOUD_EVENT_PREFIXES = ("cloudEvents:", "cloudEvents_")
 _OSLO_MARK = b"_unique_id"
@@ -74,7 +75,7 @@ def check_json(text: bytes) -> None:
     """Raise UnreadableError for what is no JSON."""
     try:
         text.decode()  # what is kept undecoded must be sound too
-        msgspec.json.decode(text, type=msgspec.Raw)
+        from_json(text, msgspec.Raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise UnreadableError(f"it says that it is JSON, and is not: {error}") from error
 
@@ -114,9 +115,9 @@ def _oslo_id(body: bytes) -> str | None:
     if _OSLO_MARK not in body:
         return None
     try:
-        found = msgspec.json.decode(body, type=_Oslo)
+        found = from_json(body, _Oslo)
         if found.envelope is not None:
-            found = msgspec.json.decode(found.envelope, type=_Oslo)
+            found = from_json(found.envelope, _Oslo)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
     return found.unique_id and (found.message_id or found.unique_id)

@@ -7,7 +7,6 @@ nobody else's queue is read. What a project's event tells of is the project's ow
 from fnmatch import fnmatchcase
 from functools import cached_property
 
-import msgspec
 from amqp.basic_message import Message
 from amqp.exceptions import NotFound
 from kombu.transport import pyamqp
@@ -18,6 +17,7 @@ from pratai_agent.sources.notification_contents import Notification, parsed
 from pratai_agent.sources.putting_aside import SUFFIX, delete_queue
 from pratai_agent.sources.queues import QueueSource
 from pratai_common import limits
+from pratai_common.decoding import convert
 from pratai_common.event_settings import NotificationSettings
 
 _LOOK_SECONDS = 5.0
@@ -44,7 +44,7 @@ class NotificationSource(QueueSource):
     @cached_property
     def settings(self) -> NotificationSettings:
         """Return which notifications are wanted."""
-        return msgspec.convert(self.event.settings, NotificationSettings)
+        return convert(self.event.settings, NotificationSettings)
 
     @cached_property
     def routing_keys(self) -> frozenset[str]:

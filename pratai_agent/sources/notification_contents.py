@@ -13,6 +13,7 @@ from amqp.basic_message import Message
 from pratai_agent.sources.base import Happened
 from pratai_agent.sources.message_contents import bytes_of
 from pratai_agent.sources.queues import UnreadableError
+from pratai_common.decoding import from_json
 
 _OWNER_FIELDS = ("project_id", "tenant_id")
 """Where payloads say whose what they tell of is: at their top, or one level below, as in Neutron's
@@ -75,9 +76,9 @@ def parsed(message: Message) -> Notification:
     """Return the notification that a message carries; raises UnreadableError."""
     body = bytes_of(message)
     try:
-        envelope = msgspec.json.decode(body, type=_Envelope)
+        envelope = from_json(body, _Envelope)
         text = body if envelope.message is None else envelope.message
-        return msgspec.json.decode(text, type=Notification)
+        return from_json(text, Notification)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise UnreadableError(f"it is no notification: {error}") from error
 

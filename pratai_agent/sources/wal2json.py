@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from pratai_agent.sources.base import Happened
+from pratai_common.decoding import from_json, json_decoder
 
 PLUGIN = "wal2json"
 
@@ -40,7 +41,7 @@ class _Message(msgspec.Struct, frozen=True):
     identity: list[_Column] | None = None
 
 
-_MESSAGES = msgspec.json.Decoder(_Message)
+_MESSAGES = json_decoder(_Message)
 
 
 class MalformedError(ValueError):
@@ -138,7 +139,7 @@ def _value(column: _Column) -> msgspec.Raw:
     """
     value = bytes(column.value)
     if column.type in ("json", "jsonb") and value != b"null":
-        text = msgspec.json.decode(value, type=str).encode()
+        text = from_json(value, str).encode()
         return msgspec.Raw(text) if _readable(text) else column.value
     if len(value) > _LONG_NUMBER and value[:1] != b'"':
         return msgspec.Raw(b'"' + value + b'"')

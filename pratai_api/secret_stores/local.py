@@ -28,6 +28,7 @@ from pratai_api.secret_stores.base import (
 )
 from pratai_common.clock import Clock, now_ms
 from pratai_common.conf import state_path
+from pratai_common.decoding import json_decoder
 from pratai_common.files import write_durably
 from pratai_common.tokens import TokenKey
 
@@ -50,7 +51,7 @@ class _Kept(msgspec.Struct, frozen=True):
 
 
 _Projects = dict[str, dict[str, _Kept]]
-_decoder = msgspec.json.Decoder(_Projects)
+_decoder = json_decoder(_Projects)
 
 
 class LocalSecrets(SecretStore):

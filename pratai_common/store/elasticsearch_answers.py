@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from pratai_common.decoding import json_decoder
 from pratai_common.records import Record
 from pratai_common.store.elasticsearch_client import refused
 
@@ -118,17 +119,17 @@ class _Stamped(msgspec.Struct):
     stamp: str = ""
 
 
-_STAMPED = msgspec.json.Decoder(_Stamped)
-FOUND = msgspec.json.Decoder(Found)
-LISTED = msgspec.json.Decoder(Listed)
-COUNTED = msgspec.json.Decoder(Counted)
-TALLIED = msgspec.json.Decoder(Tallied)
-BULK = msgspec.json.Decoder(Bulk)
+_STAMPED = json_decoder(_Stamped)
+FOUND = json_decoder(Found)
+LISTED = json_decoder(Listed)
+COUNTED = json_decoder(Counted)
+TALLIED = json_decoder(Tallied)
+BULK = json_decoder(Bulk)
 
 
 @cache
 def _decoder(kind: type[R]) -> msgspec.json.Decoder[Stored[R]]:
-    return msgspec.json.Decoder(Stored[kind])  # type: ignore[valid-type]  # made at run time
+    return json_decoder(Stored[kind])  # type: ignore[valid-type]  # made at run time
 
 
 def stored(hit: Hit, kind: type[R]) -> Stored[R]:

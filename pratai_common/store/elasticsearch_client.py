@@ -10,6 +10,7 @@ import urllib3
 from elastic_transport import NodeConfig, Serializer, TransportError, Urllib3HttpNode
 from elasticsearch import ApiError, Elasticsearch
 
+from pratai_common.decoding import from_json
 from pratai_common.errors import StoreUnavailableError
 
 CONNECT_SECONDS = 3.0
@@ -173,7 +174,7 @@ class _Refusal(msgspec.Struct):
 def _refusal(error: ApiError) -> RefusedError:
     """Return what an answer says that is no success."""
     try:
-        cause = msgspec.json.decode(error.body or b"{}", type=_Refusal).error
+        cause = from_json(error.body or b"{}", _Refusal).error
     except (msgspec.MsgspecError, TypeError):
         cause = ""
     if isinstance(cause, str):

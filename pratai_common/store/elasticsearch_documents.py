@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
+from pratai_common.decoding import json_decoder
 from pratai_common.records import Body, Request
 from pratai_common.store.base import NewRequest, RequestChange
 from pratai_common.store.elasticsearch_access import Source
@@ -39,7 +40,7 @@ class Document(msgspec.Struct, frozen=True, omit_defaults=True):
     result: Kept | None = None
 
 
-DOCUMENT = msgspec.json.Decoder(Document)
+DOCUMENT = json_decoder(Document)
 
 
 class Attempt:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, select, tuple_
 from sqlalchemy.dialects.sqlite import insert
 
 from pratai_common import conf as configuration
+from pratai_common.decoding import json_decoder
 from pratai_common.errors import StoreUnavailableError
 from pratai_common.records import (
     Body,
@@ -380,7 +381,8 @@ class SQLiteStore(Delegating, Store):
 
     def _by_ids(self, statement: str, ids: Sequence[str], kind: type[R]) -> list[R]:
         found = self._rows(statement, {"ids": statements.as_list(ids)})
-        return [msgspec.json.decode(row[0], type=kind) for row in found]
+        decode = json_decoder(kind).decode
+        return [decode(row[0]) for row in found]
 
     def _rows(self, statement: str, values: dict[str, str]) -> list[Any]:
         """Run a compiled statement, which is a transaction of its own."""

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
 from sqlalchemy import Connection, Table
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError
 
+from pratai_common.decoding import json_decoder
 from pratai_common.records import Record
 from pratai_common.store import sqlite_rows as rows
 from pratai_common.store.group_commit import GroupCommit, told
@@ -43,7 +43,8 @@ class Access:
     def records(self, query: Any, kind: type[R]) -> list[R]:
         """Return the records that a query selects the documents of."""
         found = self.read(lambda connection: connection.execute(query).scalars().all())
-        return [msgspec.json.decode(row, type=kind) for row in found]
+        decode = json_decoder(kind).decode
+        return [decode(row) for row in found]
 
     def execute(self, statement: Any, values: Sequence[dict[str, Any]] | None = None) -> None:
         """Write, durably."""

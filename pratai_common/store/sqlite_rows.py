@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
 from sqlalchemy import (
     Connection,
     Engine,
@@ -21,6 +20,7 @@ from sqlalchemy import update as sql_update
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DisconnectionError
 
+from pratai_common.decoding import from_json
 from pratai_common.errors import NameTakenError
 from pratai_common.records import Event, Function, Record
 from pratai_common.store import sqlite_schema as schema
@@ -149,7 +149,7 @@ def change(
     doc = connection.execute(select(table.c.doc).where(where)).scalar()
     if doc is None:
         return None
-    old = msgspec.json.decode(doc, type=kind)
+    old = from_json(doc, kind)
     new = apply(old)
     if new is None:
         return old

@@ -12,6 +12,7 @@ from sqlalchemy import Table, bindparam, func, select, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 
+from pratai_common.decoding import from_json
 from pratai_common.records import Body, Request
 from pratai_common.store import sqlite_schema as schema
 from pratai_common.store.base import Created, NewRequest, RequestChange
@@ -143,4 +144,4 @@ def _insertion(table: Table, size: int) -> str:
 
 
 def _decoded(doc: bytes) -> Request:
-    return msgspec.json.decode(doc, type=Request)
+    return from_json(doc, Request)

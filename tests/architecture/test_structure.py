@@ -66,6 +66,25 @@ def test_rules_of_the_code(path: Path) -> None:
         assert not isinstance(function, ast.Global), "a global is changed"
 
 
+def _decodes(call: ast.Call) -> bool:
+    """Say whether a call has msgspec decode into a type."""
+    into_a_type = any(each.arg == "type" for each in call.keywords)
+    what = ast.unparse(call.func)
+    return re.fullmatch(r"msgspec\.(convert|(json|msgpack)\.Decoder)", what) is not None or (
+        re.fullmatch(r"msgspec\.(json|msgpack)\.decode", what) is not None and into_a_type
+    )
+
+
+def test_nothing_is_decoded_into_a_type_but_in_one_place() -> None:
+    found = {
+        path.relative_to(ROOT)
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and _decodes(node)
+    }
+    assert found == {Path("pratai_common/decoding.py")}
+
+
 def test_a_type_ignore_names_its_code() -> None:
     for path in MODULES:
         for line in path.read_text().splitlines():
