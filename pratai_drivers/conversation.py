@@ -27,7 +27,9 @@ _DRAIN_READS = 512
 256 pages. In packet mode, which such code can set as well, each read returns one page at most.
 """
 _LOOK_SECONDS = 0.5
-_EXIT_SECONDS = 5.0
+_EXIT_SECONDS = 15.0
+"""How long Docker may take to say that a process has ended whose connection is closed."""
+
 _LINK_LOST = 76
 """Exit code of a runner whose connection is gone (see the protocol)."""
 

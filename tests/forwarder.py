@@ -41,7 +41,11 @@ class Forwarder:
         with suppress(OSError):
             while True:
                 here, _ = listening.accept()
-                there = socket.create_connection(("127.0.0.1", self._target))
+                try:
+                    there = socket.create_connection(("127.0.0.1", self._target))
+                except OSError:  # the server is away
+                    here.close()
+                    continue
                 with self._lock:
                     self._open |= {here, there}
                 for pair in ((here, there), (there, here)):

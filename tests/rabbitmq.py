@@ -45,8 +45,11 @@ class RabbitMQ:
         connection = amqp.Connection(
             f"{self.host}:{self.port}", self.username, self.password, confirm_publish=confirm
         )
-        with connection, connection.channel() as channel:
-            yield channel
+        try:
+            with connection, connection.channel() as channel:
+                yield channel
+        finally:
+            connection.collect()  # by itself it closes its socket after some failures alone
 
     def queue(self, **arguments: Any) -> str:
         """Return the name of a new durable queue."""

@@ -41,7 +41,11 @@ def main(listen: str, connect: str) -> None:
     with listening(listen) as server:
         while True:
             here, _ = server.accept()
-            there = connected(connect)
+            try:
+                there = connected(connect)
+            except OSError:  # nobody listens there, yet or any more
+                here.close()
+                continue
             for pair in ((here, there), (there, here)):
                 threading.Thread(target=pump, args=pair, daemon=True).start()
 

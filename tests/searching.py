@@ -2,8 +2,10 @@
 
 import base64
 import json
+import os
 import subprocess
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +30,13 @@ def holds(content: bytes, text: str) -> bool:
 
 def files_with(folder: Path, text: str) -> list[str]:
     """Return the files below a folder that have a text in them."""
-    return sorted(
-        str(path.relative_to(folder))
-        for path in folder.rglob("*")
-        if path.is_file() and holds(path.read_bytes(), text)
-    )
+    found = []
+    for root, _, names in os.walk(folder):
+        for path in (Path(root, name) for name in names):
+            with suppress(FileNotFoundError):  # it goes meanwhile
+                if path.is_file() and holds(path.read_bytes(), text):
+                    found.append(str(path.relative_to(folder)))
+    return sorted(found)
 
 
 def indexed(url: str) -> bytes:

@@ -121,7 +121,11 @@ class Stack:
                 stderr=log,
                 start_new_session=True,
             )
-        until(self._up, f"the stack runs (see {self.folder})")
+        try:
+            until(self._up, f"the stack runs (see {self.folder})")
+        except BaseException:
+            Stack.stop(self)  # and nothing that heirs have started besides
+            raise
         return self
 
     def _up(self) -> bool:

@@ -110,7 +110,7 @@ def update(function_id: str) -> Response:
 
 def delete(function_id: str) -> Response:
     """Delete a function, its subscriptions, those to how it ends, and the API keys for it alone:
-    what waits is cancelled, its records stay.
+    what waits and what is being built is cancelled, its records stay.
     """
     function, store = finding.function(function_id), services().store
     function_rights.take_back(function)  # first: where that is refused all is as it was
@@ -120,6 +120,7 @@ def delete(function_id: str) -> Response:
         if key.function_id == function_id:
             store.delete_key(key.prefix)
     _cancel_scheduled(function)  # before: a deletion that failed here can be repeated
+    _cancel_builds(function_id)
     function_rights.take_back_newer(function, _mark_deleted(function_id))
     _tell_scheduler(function_id)
     return Answer(status=204)
@@ -194,6 +195,13 @@ def _cancel_scheduled(function: Function) -> None:
     pages = _pages(function.project_id, which, _CANCELLED_IN_A_WRITE)
     for found in islice(pages, _MOST_CANCELLED // _CANCELLED_IN_A_WRITE):
         cancelling.wish([each.request_id for each in found])
+
+
+def _cancel_builds(function_id: str) -> None:
+    """Cancel the builds that are under way: nobody waits for them, others do for their places."""
+    versions = services().store.list_versions(function_id)
+    building = [each for each in versions if each.status is FunctionStatus.BUILDING]
+    cancelling.cancel([each.build_request_id for each in building])
 
 
 def _mark_deleted(function_id: str) -> Function | None:

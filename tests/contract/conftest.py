@@ -14,6 +14,7 @@ from pratai_drivers.engines.base import Engine
 from pratai_drivers.engines.docker import DockerEngine
 from pratai_drivers.engines.null import NullEngine
 from pratai_drivers.transfers import Transfers
+from tests.docker_command import docker
 from tests.node_api import NodeApi
 from tests.stack import build_settings
 from tests.swift import InSwift, Swift
@@ -74,3 +75,16 @@ def engine(engine_and_conf: tuple[Engine, cfg.ConfigOpts]) -> Engine:
 def builder(engine_and_conf: tuple[Engine, cfg.ConfigOpts]) -> Builder:
     engine, conf = engine_and_conf
     return Builder(engine, Transfers(30), conf, engine.prepare(lambda _output: None))
+
+
+@pytest.fixture
+def installation() -> Iterator[str]:
+    """The name of one whose images are removed at the end."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    yield name
+    label = f"label=pratai.installation={name}"
+    for container in docker("ps", "-aq", "--filter", label).split():
+        docker("rm", "-f", container)
+    for image in docker("images", "--format", "{{.Repository}}:{{.Tag}}").splitlines():
+        if f"{name}/" in image:
+            docker("rmi", "-f", image)

@@ -28,6 +28,7 @@ from pratai_drivers.link import Link
 from pratai_drivers.transfers import Transfers
 from tests.contract.conftest import MakeConf
 from tests.contract.test_engine import answered, blank_container, spec_of
+from tests.docker_command import docker
 from tests.node_api import NodeApi
 from tests.packages import package, wheel, zipped
 from tests.waiting import until
@@ -119,11 +120,6 @@ def node(make_conf: MakeConf, node_api: NodeApi) -> Iterator[Node]:
     builder = Builder(engine, Transfers(30), conf, runtimes)
     yield Node(engine, conf, runtimes["python3"], builder, node_api)
     engine.close()
-
-
-def docker(*words: str) -> str:
-    done = subprocess.run(["docker", *words], check=True, capture_output=True, text=True)
-    return done.stdout.strip()
 
 
 def mounted_below(folder: Path) -> list[Path]:

@@ -19,6 +19,7 @@ from pratai_drivers.logs import LogCutter
 from pratai_drivers.runner_link import load_message
 from pratai_drivers.session import Ending, Session
 from pratai_drivers.warm import Warm
+from tests.contract.containers import container_name
 from tests.node_api import NodeApi
 from tests.packages import ECHO, package
 from tests.unit.node_world import FIT
@@ -39,8 +40,9 @@ def runtime(engine: Engine) -> str:
 
 
 def spec_of(image: str, link: Link, network: str = "none") -> RunSpec:
-    name = f"pratai-test-{link.folder.parent.name}-{link.folder.name}"
-    return RunSpec(name, image, link.folder, memory=64, cpus=1.0, network=network)
+    return RunSpec(
+        container_name(link.folder), image, link.folder, memory=64, cpus=1.0, network=network
+    )
 
 
 def run(engine: Engine, image: str, folder: Path, payload: bytes, network: str = "none") -> Ending:

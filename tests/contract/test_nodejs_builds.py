@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import shutil
-import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from pratai_drivers.transfers import Transfers
 from tests.contract.conftest import MakeConf
 from tests.contract.test_builder import _everything_in
 from tests.contract.test_engine import answered, blank_container
+from tests.docker_command import docker
 from tests.node_api import NodeApi
 from tests.packages import npm_package, zipped
 from tests.serving import Page, Site
@@ -108,16 +108,12 @@ def building(
     engine.open()
     yield building
     for image in building.images:
-        _docker("rmi", "-f", image)
+        docker("rmi", "-f", image)
     engine.close()
 
 
-def _docker(*words: str) -> str:
-    return subprocess.run(["docker", *words], check=True, capture_output=True, text=True).stdout
-
-
 def _layer_below(image: str) -> str:
-    return _docker("image", "inspect", "-f", "{{.Parent}}", image)
+    return docker("image", "inspect", "-f", "{{.Parent}}", image)
 
 
 def test_settings_are_used_and_in_no_layer(

@@ -33,6 +33,12 @@ Leases = Mapping[str, float]
 SHORT: Leases = {"node_lease_seconds": 2, "lease_seconds": 2, "adopt_seconds": 2}
 ORDINARY: Leases = {"node_lease_seconds": 10}
 
+DENSE_SECONDS = 1.0
+"""From one event of a sender to its next: more than two nodes on two cores can start at once."""
+
+CALM_SECONDS = 4.0
+"""The same, so that recovery is no queue's: each event finds room when nothing is amiss."""
+
 _INSTANCES = (1, 2)
 _PROGRAMS = [
     *(f"pratai-{role}@{number}" for role in ("collector", "scheduler") for number in _INSTANCES),
@@ -41,7 +47,6 @@ _PROGRAMS = [
 ]
 _PREFIX = "faults"
 _SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-_PAUSE_SECONDS = 1.0
 _DISK = "size=4m"
 _MODULE = package("import time\ndef main(p=None):\n    time.sleep(0.5)\n    return p\n")
 """It sleeps, so that at any moment some are running."""
@@ -68,6 +73,7 @@ class Installation(NamedTuple):
     near: Node
     functions: Functions
     node_lease_ms: int
+    pause: float
 
     @property
     def nodes(self) -> tuple[Node, Node]:
@@ -96,12 +102,16 @@ class Installation(NamedTuple):
             Webhook(url, functions.delivered, endpoint, _SECRET),
             Waiting(url, functions.waited_for),
         ]
-        return Clients(senders, _PAUSE_SECONDS)
+        return Clients(senders, self.pause)
 
 
 @contextmanager
-def installation(folder: Path, cluster: Cluster, leases: Leases) -> Iterator[Installation]:
-    """Run an installation whose store is a cluster that runs, and leave nothing of it."""
+def installation(
+    folder: Path, cluster: Cluster, leases: Leases, pause: float = DENSE_SECONDS
+) -> Iterator[Installation]:
+    """Run an installation whose store is a cluster that runs, and leave nothing of it. ``pause`` is
+    that of its clients, in seconds.
+    """
     with ExitStack() as exits:
         engine, space = OwnEngine(), Namespace()
         exits.callback(engine.remove)
@@ -127,17 +137,19 @@ def installation(folder: Path, cluster: Cluster, leases: Leases) -> Iterator[Ins
         stored = Stored(cluster, _PREFIX)
         until(lambda: stored.ended(functions.ticking), "the timer ticks")
         lease_ms = int(1000 * leases["node_lease_seconds"])
-        yield Installation(cluster, stored, front, engine, link, far, near, functions, lease_ms)
+        yield Installation(
+            cluster, stored, front, engine, link, far, near, functions, lease_ms, pause
+        )
 
 
 @contextmanager
-def alone(leases: Leases) -> Iterator[Installation]:
+def alone(leases: Leases, pause: float = DENSE_SECONDS) -> Iterator[Installation]:
     """Run an installation with a cluster of its own. Its folder, with all logs, is kept where the
-    block fails.
+    block fails. ``pause`` is that of its clients, in seconds.
     """
     folder, cluster = Path(mkdtemp(prefix="pratai-faults-")), Cluster()
     try:
-        with installation(folder, cluster.start(), leases) as running:
+        with installation(folder, cluster.start(), leases, pause) as running:
             yield running
     except BaseException:
         print(f"what was logged is in {folder}")

@@ -1,7 +1,7 @@
 """The figures of faults: each once, or those that are named, with the leases of an ordinary
 installation. Needs root, and a Docker Engine that answers.
 
-.venv/bin/python -m tests.faults.report [--rounds N] [FAULT...]
+.venv/bin/python -m tests.faults.report [--rounds N] [--pause SECONDS] [FAULT...]
 """
 
 import argparse
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from tests.faults.faults import FAULTS
 from tests.faults.footprint import footprint, grown
-from tests.faults.installation import ORDINARY, Installation, alone
+from tests.faults.installation import CALM_SECONDS, ORDINARY, Installation, alone
 from tests.faults.rounds import Round, endure
 
 _LINE = "{:<18}{:>9}{:>8}{:>6}{:>9}{:>8}{:>9}{:>14}"
@@ -61,12 +61,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="the figures of faults")
     parser.add_argument("faults", nargs="*", metavar="FAULT", help=", ".join(FAULTS))
     parser.add_argument("--rounds", type=int, default=1, help="how often each happens")
+    parser.add_argument(
+        "--pause", type=float, default=CALM_SECONDS, help="seconds between two events of a sender"
+    )
     asked = parser.parse_args()
     if unknown := set(asked.faults) - set(FAULTS):
         parser.error(f"no such fault: {', '.join(sorted(unknown))}")
     names = (asked.faults or list(FAULTS)) * asked.rounds
-    print(f"commit {commit()}, a node's lease is {ORDINARY['node_lease_seconds']} s")
-    with alone(ORDINARY) as on:
+    print(
+        f"commit {commit()}, a node's lease is {ORDINARY['node_lease_seconds']} s, "
+        f"{asked.pause:g} s between two events of each of four senders"
+    )
+    with alone(ORDINARY, asked.pause) as on:
         if not table(on, names):
             sys.exit(1)
 

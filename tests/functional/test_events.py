@@ -69,21 +69,27 @@ def test_filters_choose_what_runs(stack: Stack) -> None:
 def test_what_is_put_off_runs_when_its_time_has_come(stack: Stack) -> None:
     event = create(stack, "later")
     function = subscriber(stack, event)
+
+    def put_off(moment: datetime) -> list[str]:
+        text = moment.isoformat()
+        answer = stack.call(
+            "POST", f"/v1/events/{event}", params={"not_before": text}, json={"published": 1}
+        )
+        path = f"/v1/functions/{function}"
+        called = stack.call("POST", path, json={"payload": {"called": 1}, "not_before": text})
+        return [*answer.json()["request_ids"], called.json()["request_id"]]
+
+    late = put_off(datetime.now(UTC) + timedelta(hours=1))
     moment = datetime.now(UTC) + timedelta(seconds=1.5)
-    text = moment.isoformat()
-    answer = stack.call(
-        "POST", f"/v1/events/{event}", params={"not_before": text}, json={"published": 1}
-    )
-    path = f"/v1/functions/{function}"
-    called = stack.call("POST", path, json={"payload": {"called": 1}, "not_before": text})
-    ids = [*answer.json()["request_ids"], called.json()["request_id"]]
-    assert len(ids) == 2
-    for each in ids:
-        assert stack.get(f"/v1/requests/{each}")["status"] == "scheduled"
-    for each in ids:
+    soon = put_off(moment)
+    assert len(late) == len(soon) == 2
+    for each in soon:
         ended = stack.ended(each)
         assert ended["result"] == ended["payload"]
         assert datetime.fromisoformat(ended["started_at"]) >= moment - timedelta(milliseconds=1)
+    for each in late:
+        assert stack.get(f"/v1/requests/{each}")["status"] == "scheduled"
+        assert stack.call("DELETE", f"/v1/requests/{each}").ok
 
 
 def test_requests_show_what_caused_them_and_what_they_caused(stack: Stack) -> None:

@@ -13,7 +13,7 @@ from tests.packages import package
 from tests.stack import Stack
 from tests.waiting import until
 
-SLOTS, BUILD_SECONDS = 2, 20
+SLOTS, BUILD_SECONDS = 2, 300
 HANGS = "import time\ntime.sleep(600)\n"
 
 

@@ -22,9 +22,11 @@ from tests.stack import BIN, Stack
 from tests.waiting import until
 
 DAEMONS = ["scheduler", "collector", "api", "agent", "driver"]
+# A job is good for the least of adopt_seconds and nearly a lease, and all who are to notice that a
+# key is gone need some seconds of that.
 SETTINGS: dict[str, dict[str, Any]] = {
     "driver": {"engine": "null"},
-    "scheduler": {"node_lease_seconds": 4, "adopt_seconds": 2, "lease_seconds": 2},
+    "scheduler": {"node_lease_seconds": 8, "adopt_seconds": 6, "lease_seconds": 2},
 }
 SCHEDULER = Identity(Role.SCHEDULER)
 

@@ -66,7 +66,7 @@ def another_api(stack: Stack) -> Iterator[str]:
     def answers() -> bool:
         try:
             return bool(stack.session.get(f"{url}/healthcheck", timeout=5).ok)
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
 
     try:

@@ -167,7 +167,7 @@ def test_while_keystone_cannot_be_asked(
     public = stack.function(ECHO, public=True)
     endpoint = stack.get(f"/v1/functions/{public}")["endpoint"]
     token = keystone.token("reader", "demo")
-    with keystone.service.away() if way == "away" else keystone.service.hanging():
+    with keystone.away() if way == "away" else keystone.service.hanging():
         for method, path in (("GET", f"/v1/functions/{mine}"), ("POST", f"/v1/functions/{public}")):
             answer = ask(stack, token, method, path, json={"payload": 1})
             assert refused(answer, 503, "identity_unavailable") == AWAY

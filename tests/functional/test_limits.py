@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.held import HELD, let_go
 from tests.packages import package
 from tests.stack import Stack
 from tests.waiting import until
@@ -90,9 +91,10 @@ def test_no_network_at_all(stack: Stack) -> None:
 
 def test_the_engine_was_given_the_limits(stack: Stack) -> None:
     """Read from the container of a run that is waited for."""
-    module = "import socket, time\ndef main(p=None):\n    print(socket.gethostname())\n"
-    module += "    time.sleep(3)\n"
-    function = stack.function(package(module), memory=96, cpus=0.5)
+    module = (
+        "import held, socket\ndef main(p=None):\n    print(socket.gethostname())\n    held.wait()\n"
+    )
+    function = stack.function(package(module, **HELD), memory=96, cpus=0.5)
     request_id = stack.submit(function)
     container = until(lambda: stack.logs(request_id).strip(), "it printed its name")
     template = (
@@ -105,6 +107,7 @@ def test_the_engine_was_given_the_limits(stack: Stack) -> None:
     ).stdout.split()
     memory = str(96 * 1024 * 1024)
     assert inspected == [memory, memory, "500000000", "128", "true", "false", "pratai", stack.node]
+    let_go(container)
     assert stack.ended(request_id)["status"] == "success"
 
 

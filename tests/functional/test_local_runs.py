@@ -145,22 +145,28 @@ def test_it_has_its_requirements_its_limits_and_its_environment(local: Local) ->
 
 
 @pytest.mark.parametrize(
-    ("module", "code", "said"),
+    ("module", "timeout", "code", "said"),
     [
-        ("def main(payload=None):\n    raise ValueError('no')\n", 1, "exception: ValueError: no"),
+        (
+            "def main(payload=None):\n    raise ValueError('no')\n",
+            60,
+            1,
+            "exception: ValueError: no",
+        ),
         (
             "def main(payload=None):\n    while True: pass\n",
+            2,
             1,
             "timeout: it did not end within 2 s",
         ),
-        ("def main(payload=None:\n", 4, "new_module.py, line 1: "),
+        ("def main(payload=None:\n", 60, 4, "new_module.py, line 1: "),
     ],
 )
 def test_a_failure_has_its_reason_and_its_exit_code(
-    local: Local, module: str, code: int, said: str
+    local: Local, module: str, timeout: int, code: int, said: str
 ) -> None:
     local.write(module)
-    done = local.function_run("--timeout", "2")
+    done = local.function_run("--timeout", str(timeout))
     assert (done.returncode, done.stdout) == (code, "")
     assert said in done.stderr.splitlines()[-1]
 

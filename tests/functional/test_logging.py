@@ -67,11 +67,15 @@ def test_every_daemon_tells_of_a_request(talkative: Stack, function: str, fail: 
     request_id = talkative.submit(function, {"secret": SECRET, "fail": fail})
     ended = talkative.ended(request_id)
     assert ended["reason"] == ("exception" if fail else None)
+    reason = "exception" if fail else "success"
+
+    def last_of(name: str) -> str:
+        return of(talkative, request_id).get(name, [""])[-1]
+
+    for name in ("driver", "collector"):
+        until(lambda name=name: f"] attempt 1: {reason}" in last_of(name), f"the {name} says so")
     until(lambda: set(of(talkative, request_id)) == PROGRAMS, "all four tell of it")
     found = of(talkative, request_id)
-    reason = "exception" if fail else "success"
-    for name in ("driver", "collector"):
-        assert f"] attempt 1: {reason}" in found[name][-1], found[name]
     assert any(f"attempt 1 goes to node {talkative.node}" in line for line in found["scheduler"])
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from pratai_common import limits
+from tests.held import HELD, let_go
 from tests.packages import package, zipped
 from tests.stack import Stack
 from tests.waiting import until
@@ -576,7 +577,8 @@ KEEP_ON = {
     "a thread": """
         import socket
         import threading
-        import time
+
+        import held
 
         def keep_on():
             while True:
@@ -585,13 +587,14 @@ KEEP_ON = {
         def main(payload=None):
             print(socket.gethostname())
             threading.Thread(target=keep_on).start()
-            time.sleep(3)
+            held.wait()
             return "done"
         """,
     "a daemon": """
         import os
         import socket
-        import time
+
+        import held
 
         def main(payload=None):
             print(socket.gethostname())
@@ -602,7 +605,7 @@ KEEP_ON = {
                         print("still here")
                 os._exit(0)
             os.wait()
-            time.sleep(3)
+            held.wait()
             return "done"
         """,
 }
@@ -610,17 +613,18 @@ KEEP_ON = {
 
 @pytest.mark.parametrize("name", KEEP_ON)
 def test_what_goes_on_after_it_returned_is_ended(stack: Stack, name: str) -> None:
-    """It waits a little before it returns, to be seen running."""
+    """It waits before it returns, to be seen running."""
 
     def listed(container: str) -> bool:
         arguments = ["docker", "ps", "-aq", "--filter", f"label=pratai.node={stack.node}"]
         arguments += ["--filter", f"id={container}"]
         return bool(subprocess.run(arguments, check=True, capture_output=True).stdout)
 
-    request_id = stack.submit(stack.function(package(KEEP_ON[name])))
+    request_id = stack.submit(stack.function(package(KEEP_ON[name], **HELD)))
     log = until(lambda: stack.logs(request_id), "it printed its name")
     container = log.splitlines()[0]
     assert listed(container)
+    let_go(container)
     request = stack.ended(request_id)
     assert (request["status"], request["result"]) == ("success", "done"), request
     assert "still here\n" in stack.logs(request_id)

@@ -29,6 +29,18 @@ SLEEPER = package(
         return [began, time.time()]
     """
 )
+PATIENT = package(
+    """
+    import time
+    from pratai import context
+
+    def main(payload=None):
+        print("begins", flush=True)
+        time.sleep(600 if context.attempt == 1 else 0)
+    """
+)
+"""It ends in its second attempt."""
+
 _LONG = 50
 """Seconds: longer than anything is waited for while it goes on."""
 
@@ -251,7 +263,7 @@ def test_a_node_takes_no_more_than_it_has_memory_for(mine: Stack, tmp_path: Path
 
 
 def test_what_a_dead_node_left_is_removed_when_it_starts_again(mine: Stack, sleeper: str) -> None:
-    request_id = running(mine, sleeper, 20)
+    request_id = running(mine, mine.function(SLEEPER, timeout=900), 600)
     mounted = until(lambda: mounted_by(mine.node), "a blank container waits")
     left = made_by(mine.node)
     assert left
@@ -268,14 +280,17 @@ def test_what_a_node_left_that_never_returns_is_removed_by_another(
     mine: Stack, sleeper: str, further: Callable[..., Node]
 ) -> None:
     second = further(slots=8)
+    patient = mine.function(PATIENT, timeout=900)
     # One more than the first node has slots for.
-    request_ids = [mine.submit(sleeper, 4) for _ in range(SETTINGS["driver"]["slots"] + 1)]
+    request_ids = [mine.submit(patient) for _ in range(SETTINGS["driver"]["slots"] + 1)]
 
     def with_second() -> str | None:
         nodes = {each: mine.get(f"/v1/requests/{each}")["node"] for each in request_ids}
         return next((each for each, node in nodes.items() if node == second.name), None)
 
     request_id = until(with_second, "the second node runs one")
+    for each in set(request_ids) - {request_id}:
+        assert mine.call("DELETE", f"/v1/requests/{each}").ok
     until(lambda: mine.logs(request_id), "it runs")
     assert made_by(second.name)
     assert made_by(second.name, "network")

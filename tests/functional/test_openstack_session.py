@@ -123,10 +123,14 @@ def test_a_run_that_outlives_its_token(stack: Stack, keystone: Keystone) -> None
 
             return until(look, "its token has expired") or {}
 
-        for _ in range(2):
+        def outlived() -> bool:
+            """Run it; on a slow machine its token may have expired before it was used at all."""
             request = run()
             assert request["status"] == "success", request
-            assert request["result"] > 0
+            return bool(request["result"] > 0)
+
+        for _ in range(2):
+            until(outlived, "its token was good, and is no more")
 
 
 def test_a_timer_acts_for_the_owner_too(stack: Stack) -> None:

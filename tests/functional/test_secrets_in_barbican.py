@@ -103,7 +103,7 @@ def test_barbican_is_away(stack: Stack, barbican: Barbican) -> None:
 
 @pytest.mark.usefixtures("secret")
 def test_barbican_comes_back_before_the_retries_end(stack: Stack, barbican: Barbican) -> None:
-    function = stack.function(USING, secrets=[{"name": "db"}], retries=5)
+    function = stack.function(USING, secrets=[{"name": "db"}], retries=9)
     with barbican.service.away():
         request_id = stack.submit(function)
 

@@ -101,8 +101,10 @@ def _watch(look: Callable[[], dict[str, str]], dead: str, until_dead: bool = Tru
 def test_a_killed_daemon_is_not_running_and_all_others_are(separate: Separate, name: str) -> None:
     separate.signal(name, signal.SIGKILL)
     separate.processes[name].wait()
-    _watch(separate.components, name)
-    separate.run_daemon(name)
+    try:
+        _watch(separate.components, name)
+    finally:
+        separate.run_daemon(name)
     until(lambda: separate.components()[name] == "running", "it runs again")
 
 
@@ -124,7 +126,6 @@ def test_a_stopped_daemon_is_not_running(separate: Separate, name: str) -> None:
 def test_one_of_two_apis_is_killed(separate: Separate) -> None:
     second = separate.folder / "second.conf"
     second.write_text(f"[api]\nport = {free_port()}\n")
-    separate.run_daemon("api@2", "--config-file", str(second))
 
     def apis() -> dict[str, str]:
         daemons = separate.get("/v1/cluster")["daemons"]
@@ -133,6 +134,7 @@ def test_one_of_two_apis_is_killed(separate: Separate) -> None:
         }
 
     first = set(apis())
+    separate.run_daemon("api@2", "--config-file", str(second))
     until(lambda: len(apis()) == len(first) + 1, "the second one is in the cluster")
     added = (set(apis()) - first).pop()
     separate.signal("api@2", signal.SIGKILL)

@@ -8,19 +8,23 @@ from typing import Any
 
 import requests
 
+from tests.held import HELD, let_go
 from tests.packages import ECHO, package
 from tests.stack import Stack
 from tests.waiting import until
 
-SLEEPER = package(
+HOLDING = package(
     """
-    import time
+    import socket
+    import held
 
     def main(payload=None):
-        print("begins")
-        time.sleep(payload)
+        print(socket.gethostname())
+        if payload:
+            held.wait()
         return payload
-    """
+    """,
+    **HELD,
 )
 
 
@@ -67,11 +71,13 @@ def test_its_failure_is_a_502_with_the_reason(stack: Stack, still_fine: None) ->
 
 
 def test_a_wait_that_ends_early_is_a_202_and_the_request_goes_on(stack: Stack) -> None:
-    function = sync(stack, SLEEPER)
+    function = sync(stack, HOLDING)
     answer = call(stack, function, 2, "?wait=0.5")
     assert answer.status_code == 202
     request_id = answer.json()["request_id"]
+    container = until(lambda: stack.logs(request_id).strip(), "it runs")
     assert stack.get(f"/v1/requests/{request_id}")["status"] == "running"
+    let_go(container)
     ended = stack.ended(request_id)
     assert (ended["status"], ended["result"]) == ("success", 2)
     assert [each["attempt"] for each in ended["attempts"]] == [1]
@@ -102,14 +108,15 @@ def test_a_key_is_recorded_first_and_answers_again(stack: Stack) -> None:
 
 
 def test_over_its_limit_it_is_refused(stack: Stack) -> None:
-    function = sync(stack, SLEEPER, limit=1)
+    function = sync(stack, HOLDING, limit=1)
     first = call(stack, function, 3, "?wait=0.1").json()["request_id"]
-    until(lambda: stack.logs(first), "the first call runs")
+    container = until(lambda: stack.logs(first).strip(), "the first call runs")
     answer = call(stack, function, 0)
     error = answer.json()["error"]
     assert (answer.status_code, error["reason"]) == (429, "throttled")
     assert error["message"] == "the function's limit is 1, of which 1 are used"
     assert answer.headers["Retry-After"] == "1"
+    let_go(container)
     assert stack.ended(first)["result"] == 3
     assert call(stack, function, 0).json() == 0
 
@@ -149,9 +156,9 @@ def test_a_lost_node_is_a_503(tmp_path: Any) -> None:
     """The node is killed while the call runs: nothing was promised, nothing is repeated."""
     stack = Stack(tmp_path, {"scheduler": {"node_lease_seconds": 2}}).start()
     try:
-        function = sync(stack, SLEEPER, timeout=300)
+        function = sync(stack, HOLDING, timeout=300)
         answers: list[requests.Response] = []
-        caller = threading.Thread(target=lambda: answers.append(call(stack, function, 200)))
+        caller = threading.Thread(target=lambda: answers.append(call(stack, function, 1)))
         caller.start()
         containers = ["docker", "ps", "-q", "--filter", f"label=pratai.node={stack.node}"]
         until(lambda: subprocess.check_output(containers), "it runs")

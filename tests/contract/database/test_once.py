@@ -58,8 +58,10 @@ def test_what_was_not_confirmed_is_told_again_with_the_same_ids(
     last = "UPDATE keyed SET name = 'y' WHERE id = 7"
     database.run(last)
     for batches in (1, 3, 5):
+        database.until_idle()
         with events.serving(event, Doorway(dies_after(batches))) as door:
             until(lambda: door.ended, "the source has ended")
+    database.until_idle()
     with events.serving(event) as door:
         until(lambda: door.rows and door.rows[-1]["operation"] == "update", "the last arrives")
     told += door.happened
@@ -100,6 +102,7 @@ def test_each_row_has_one_request_of_each_function(
     with events.serving(event):
         pass
     database.copy("keyed", io.StringIO("".join(f"{each},x\n" for each in range(20))))
+    database.until_idle()
     with events.serving(event, Doorway(record_and_die)) as door:
         until(lambda: door.ended, "the source has ended")
     with database.server.service.away():

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from pratai_drivers.engines.base import Container, Engine, Exit, RunSpec
 from pratai_drivers.link import Link
+from tests.contract.containers import container_name
 from tests.waiting import until
 
 FUNCTIONS = Path(__file__).parent / "functions"
@@ -57,7 +58,7 @@ class Node:
         self._files.mkdir()
         self._files.chmod(0o755)
         spec = RunSpec(
-            name=f"pratai-test-{folder.parent.name}-{folder.name}",
+            name=container_name(self._link.folder),
             image=image,
             link=self._link.folder,
             memory=128,

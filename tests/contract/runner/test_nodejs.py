@@ -6,6 +6,7 @@ import pytest
 
 from tests.contract.runner.conftest import StartNode
 from tests.contract.runner.node import Node, Runtime
+from tests.waiting import until
 
 NO_JSON = "main returned no JSON: "
 UNSETTLED = "Error: main's promise is never settled: nothing is left that could"
@@ -163,10 +164,14 @@ def test_nothing_of_what_was_printed_is_lost(node: Node) -> None:
     """Nor where nobody reads it while the process ends."""
     node.load("doing", "container")
     node.send_event("prints_much")
-    seen = ""
-    while seen.count("\n") < 2000:
-        seen += node.printed()
-    assert seen == f"{'x' * 99}\n" * 2000
+    seen: list[str] = []
+
+    def all_is_there() -> bool:
+        seen.append(node.printed())
+        return "".join(seen).count("\n") >= 2000
+
+    until(all_is_there, "all is printed")
+    assert "".join(seen) == f"{'x' * 99}\n" * 2000
     assert node.hear().failure == ("exit_code", "process.exit(0)")
 
 

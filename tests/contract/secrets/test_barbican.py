@@ -179,6 +179,6 @@ def test_keystone_is_away(
 ) -> None:
     store.put(mine, name, b"value")
     new = barbican.secrets(tmp_path)
-    with barbican.keystone.service.away(), pytest.raises(SecretsUnavailableError):
+    with barbican.keystone.away(), pytest.raises(SecretsUnavailableError):
         new.get(mine, name)
     assert new.get(mine, name) == b"value"

@@ -234,7 +234,7 @@ def test_an_application_credential(
 
 def test_keystone_is_away(trusts: KeystoneTrusts, owner: Owner, keystone: Keystone) -> None:
     made, token = owner.trust(trusts), owner.token
-    with keystone.service.away():
+    with keystone.away():
         for use in (
             lambda: trusts.act(Grant(made.trust_id)),
             lambda: trusts.delete(made, token),

@@ -28,8 +28,11 @@
       state.textContent = `${section.dataset.broken} (${error.message})`;
       return;
     }
-    window.location.reload();
+    if (!leaving) window.location.reload();
   }
 
+  // A reload would take back what the user has just asked for.
+  let leaving = false;
+  window.addEventListener("beforeunload", () => { leaving = true; });
   document.querySelectorAll("[data-follow]").forEach(follow);
 })();
