@@ -94,8 +94,7 @@ class Running:
         """Report a request whose node is gone, or knows nothing of it."""
         if now - max(attempt.started_at, self._leadership.since) < self._adopt_ms:
             return
-        node = self._nodes.get(attempt.node)
-        if (node is None or not self._nodes.obeys(node.state)) and self._may_return(attempt, now):
+        if self._may_return(attempt, now):
             return
         if not self._nodes.holds(attempt.node, (request.request_id, attempt.number)):
             LOG.debug("attempt %d is lost on node %s", attempt.number, attempt.node)
@@ -144,7 +143,14 @@ class Running:
                 self._sends.to_node(node.state, message)
 
     def _may_return(self, attempt: Attempt, now: int) -> bool:
-        """Say whether a silent node's lease may still run, counted from this scheduler's start."""
+        """Say whether the lease of a node that is not heard of may still run: counted from this
+        scheduler's start, unless it has heard itself how the node fell silent.
+        """
+        node = self._nodes.get(attempt.node)
+        if node is not None and self._nodes.obeys(node.state):
+            return False
+        if self._nodes.fell_silent(attempt.node):
+            return False
         return now - max(attempt.started_at, self._leadership.since) < self._nodes.lease_ms
 
 

@@ -182,6 +182,38 @@ def test_a_silent_node_is_lost_when_its_lease_ends(world: World) -> None:
     assert {verdict.reason for verdict in world.to_collector} == {"node_lost"}
 
 
+def test_what_a_silent_node_was_given_last_is_lost_with_it(world: World) -> None:
+    """Not a lease after it was given: by then it is void, if it was not taken before."""
+    world.function()
+    world.pass_time(1000)
+    world.heartbeat(clock=70_000)
+    for _ in range(3):
+        world.pass_time(1000)
+    world.request()
+    world.pass_time(100)
+    assert world.jobs == [("r", 1, "n")]
+    for _ in range(6):
+        world.pass_time(1000)
+    assert world.to_collector == []
+    world.pass_time(1000)
+    assert {verdict.reason for verdict in world.to_collector} == {"node_lost"}
+
+
+def test_a_new_scheduler_gives_a_silent_node_its_lease(world: World) -> None:
+    """Somebody else may have heard it meanwhile, and given it something."""
+    world.function()
+    world.request()
+    world.pass_time(1000)
+    world.pass_time(10_000)
+    world.to_collector.clear()
+    world.restart()
+    for _ in range(9):
+        world.pass_time(1000)
+    assert world.to_collector == []
+    world.pass_time(2000)
+    assert {verdict.reason for verdict in world.to_collector} == {"node_lost"}
+
+
 def test_what_was_lost_is_tried_again_before_the_next_sweep(world: World) -> None:
     world.dispatcher._sweep_ms = 1000
     world.function()
