@@ -23,6 +23,8 @@ class Fence:
 
     def __init__(self, lease_ms: int, adopt_ms: int) -> None:
         self.epoch = 0
+        self._lease_ms = lease_ms
+        self._silent: dict[str, int] = {}
         self.void_ms = min(adopt_ms, lease_ms * 9 // 10)
 
     @property
@@ -33,6 +35,30 @@ class Fence:
     def obeyed(self, state: NodeState) -> bool:
         """Say whether a node takes nothing of former schedulers, and what it says is new."""
         return not self.epoch or state.epoch is None or state.epoch == self.epoch
+
+    def lead(self, epoch: int) -> None:
+        """Judge by another epoch: whoever had that may have heard nodes that were silent here, and
+        given them work.
+        """
+        self.epoch = epoch
+        self._silent.clear()
+
+    def fell_silent(self, state: NodeState, now: int) -> None:
+        """Note that a node was silent for its lease. Whatever it was given is void then, which is
+        of use until that is a lease old.
+        """
+        for name in [each for each, at in self._silent.items() if now - at > self._lease_ms]:
+            del self._silent[name]
+        if state.clock is not None:
+            self._silent[state.node] = now
+
+    def heard(self, name: str) -> None:
+        """Note that a node speaks."""
+        self._silent.pop(name, None)
+
+    def silent(self, name: str) -> bool:
+        """Say whether a node fell silent, and was not heard since."""
+        return name in self._silent
 
     def take_by(self, state: NodeState) -> int | None:
         """Return until when a node may take a job that is sent upon these words."""

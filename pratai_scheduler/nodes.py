@@ -1,7 +1,7 @@
 """The table of nodes, and the choice among them. Pure: time comes in as an argument."""
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -52,7 +52,6 @@ class Nodes:
         self._fence = Fence(lease_ms, adopt_ms)
         self._looked_at: int | None = None
         self._nodes: dict[str, Node] = {}
-        self._silent: dict[str, int] = {}
         # Ordered ones, for a plain dictionary passes over all that was deleted to find its first.
         self._by_open_slots: dict[int, OrderedDict[str, Node]] = {}
         self._open_slots: dict[str, int] = {}
@@ -88,8 +87,7 @@ class Nodes:
         """
         if epoch == self._fence.epoch:
             return []
-        self._fence.epoch = epoch
-        self._silent.clear()  # another may have heard of them, and given them work
+        self._fence.lead(epoch)
         for node in self._nodes.values():
             self._file_changed(node)
         return [node.state for node in self._nodes.values()]
@@ -139,7 +137,7 @@ class Nodes:
         if former is not None and _newer(former.state, state):
             return False
         node = self._started(former, state, now)
-        self._silent.pop(state.node, None)
+        self._fence.heard(state.node)
         self._affinity.said(state.node, state.spares)
         slots, memory = self._open_slots.get(state.node, 0), node.free_memory
         node.state = state
@@ -190,22 +188,15 @@ class Nodes:
         ]
         for node in lost:
             self._forget(node)
-        self._note_silent(lost, now)
+            if now - node.seen_at > self.lease_ms:
+                self._fence.fell_silent(node.state, now)
         return lost
 
-    def fell_silent(self, name: str) -> bool:
+    def silent(self, name: str) -> bool:
         """Say whether a node was silent for its lease, as this scheduler has heard itself: whatever
         it was given is void if it was not taken before (see ``Fence``).
         """
-        return name in self._silent
-
-    def _note_silent(self, lost: Iterable[Node], now: int) -> None:
-        """Note who was silent, for as long as a job of theirs may be younger than a lease."""
-        for name in [name for name, at in self._silent.items() if now - at > self.lease_ms]:
-            del self._silent[name]
-        for node in lost:
-            if node.state.clock is not None and now - node.seen_at > self.lease_ms:
-                self._silent[node.state.node] = now
+        return self._fence.silent(name)
 
     def place(
         self,

@@ -149,7 +149,7 @@ class Running:
         node = self._nodes.get(attempt.node)
         if node is not None and self._nodes.obeys(node.state):
             return False
-        if self._nodes.fell_silent(attempt.node):
+        if self._nodes.silent(attempt.node):
             return False
         return now - max(attempt.started_at, self._leadership.since) < self._nodes.lease_ms
 
